@@ -1,0 +1,70 @@
+"""Batches of hand poses. Full axis-angle in radians, metres, world frame; the fields are MANO's own names."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hands.joints import Side
+from hands.model import HandModel, PosedHand
+
+
+@dataclass(frozen=True, eq=False)
+class HandPose:
+    """A batch of poses of one hand."""
+
+    global_orient: Float[Tensor, "b 3"]
+    hand_pose: Float[Tensor, "b 45"]
+    betas: Float[Tensor, "b 10"]
+    transl: Float[Tensor, "b 3"]
+
+    def __len__(self) -> int:
+        return len(self.transl)
+
+    def __getitem__(self, rows: slice | list[int] | Tensor) -> "HandPose":
+        return HandPose(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    def pose(self, model: HandModel) -> PosedHand:
+        """Run the hand layer."""
+        return model(self.global_orient, self.hand_pose, self.betas, self.transl)
+
+    def to(self, device: str | torch.device) -> "HandPose":
+        """The same batch on another device."""
+        return HandPose(*(getattr(self, f.name).to(device) for f in fields(self)))
+
+    def moved(self, offset: Float[Tensor, "b 3"]) -> "HandPose":
+        """The same pose shifted by metres in the world."""
+        return HandPose(self.global_orient, self.hand_pose, self.betas, self.transl + offset)
+
+
+@dataclass(frozen=True, eq=False)
+class TwoHandPose:
+    """A batch of two-hand poses in one world frame."""
+
+    right: HandPose
+    left: HandPose
+
+    def __len__(self) -> int:
+        return len(self.right)
+
+    def __getitem__(self, rows: slice | list[int] | Tensor) -> "TwoHandPose":
+        return TwoHandPose(self.right[rows], self.left[rows])
+
+    def side(self, side: Side) -> HandPose:
+        """The pose of one hand."""
+        return self.right if side is Side.RIGHT else self.left
+
+    def to(self, device: str | torch.device) -> "TwoHandPose":
+        """The same batch on another device."""
+        return TwoHandPose(self.right.to(device), self.left.to(device))
+
+    def moved(self, offset: Float[Tensor, "b 3"]) -> "TwoHandPose":
+        """Both hands shifted together."""
+        return TwoHandPose(self.right.moved(offset), self.left.moved(offset))
+
+    @staticmethod
+    def stack(poses: "list[TwoHandPose]") -> "TwoHandPose":
+        """One batch of many."""
+        join = lambda hands: HandPose(*(torch.cat([getattr(h, f.name) for h in hands]) for f in fields(HandPose)))  # noqa: E731
+        return TwoHandPose(join([p.right for p in poses]), join([p.left for p in poses]))
