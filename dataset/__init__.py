@@ -1,0 +1,1 @@
+"""Everything on disk: hand files, gestures, environments, plans, shards, the manifest, reports."""

@@ -1,0 +1,43 @@
+"""Hand files: the built-in free hand and the user's MANO files, behind one function."""
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from hands.joints import Side
+from hands.model import HandArrays, HandModel
+
+ARRAYS = ("v_template", "faces", "shapedirs", "posedirs", "weights", "J_regressor", "hands_mean", "hands_components", "uv", "uv_faces")
+MANO_FILES = {Side.RIGHT: "MANO_RIGHT.pkl", Side.LEFT: "MANO_LEFT.pkl"}
+
+
+def load_hands(mano_dir: Path | None = None) -> dict[Side, HandModel]:
+    """Both hands as float32 layers: MANO from `mano_dir` when given, otherwise the free hand."""
+    return {side: HandModel(load_hand(side, mano_dir)) for side in Side}
+
+
+def load_hand(side: Side, mano_dir: Path | None = None) -> HandArrays:
+    """One hand's arrays.
+
+    Raises:
+        InputError: the file is missing, damaged, or not a hand; the message says which and what to do.
+    """
+    if mano_dir is None:
+        return _load_free_hand(Path(str(resources.files("blender_assets"))) / "hand" / f"free_{side}.npz", side)
+    from dataset.mano_pickle import load_mano  # only users of MANO pay for its reader
+
+    return load_mano(Path(mano_dir), side)
+
+
+def save_free_hand(arrays: HandArrays, path: Path) -> None:
+    """Write the arrays and notes to one `.npz` without pickled objects."""
+    values = {name: getattr(arrays, name) for name in ARRAYS}
+    np.savez_compressed(path, notes=np.array(json.dumps(arrays.notes)), tips=np.array(arrays.tips), **values)
+
+
+def _load_free_hand(path: Path, side: Side) -> HandArrays:
+    with np.load(path, allow_pickle=False) as stored:
+        values = {name: stored[name] for name in ARRAYS}
+        return HandArrays(side=side, tips=tuple(stored["tips"].tolist()), notes=json.loads(str(stored["notes"])), **values)
