@@ -2,8 +2,8 @@
 
 The loss is RenderIH's Eq. 13 without its discriminator: `w1·L_A + w2·L_a + w4·L_p`, plus a spring to the pose that came
 in, which keeps a gesture what it was. Every term, learning rate and plateau counter belongs to one pose: a pose ends the
-same alone or among thousands. Arithmetic is float64 and the result is rounded to float32, which hides the last-digit
-differences that batched kernels have.
+same alone or among thousands. Batched kernels differ in the last digit with the batch's size, so arithmetic is float64 and
+the variables snap to a grid of 0.2 nanometres and nanoradians after each step: the last digits never get to matter.
 """
 
 from collections.abc import Callable
@@ -30,6 +30,10 @@ from hands.pose import HandPose, TwoHandPose
 from hands.rotations import axis_angle_to_matrix
 
 
+EPSILON = 1e-3
+"""Adam's, far above rounding noise: in mirrored poses some slopes are exactly zero, and Adam must not blow up their noise."""
+
+
 @dataclass(frozen=True)
 class OptimisationConfig:
     """Weights and schedule. Lengths enter the loss in centimetres, angles in radians."""
@@ -46,7 +50,7 @@ class OptimisationConfig:
     """Steps between searches for anchor pairs."""
     settle: int = 165
     """Step at which attraction reaches its full weight and penetration its least."""
-    attraction: tuple[float, float] = (0.1, 1.0)
+    attraction: tuple[float, float] = (0.2, 2.0)
     """w1 at the start and from `settle` on."""
     penetration: tuple[float, float] = (4.0, 3.0)
     """w4 at the start and from `settle` on."""
@@ -85,9 +89,15 @@ def optimise(
         (gradient,) = torch.autograd.grad(loss.sum(), variables)
         with torch.no_grad():
             adam.step(variables, gradient, loss)
+            variables.copy_(snap(variables))
         if on_step:
             on_step(step)
     return problem.poses(variables.detach())
+
+
+def snap(values: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
+    """Rounded to multiples of 2⁻³²."""
+    return (values * 2.0**32).round() / 2.0**32
 
 
 class _Problem:
@@ -99,7 +109,7 @@ class _Problem:
         self.models = {side: HandModel(hands[side].arrays, torch.float64).to(device) for side in Side}
         self.frames = {side: joint_frames(model) for side, model in self.models.items()}
         self.low, self.high = (bound.to(device) for bound in limits(torch.float64))
-        self.start = torch.cat([self._hand_start(side) for side in Side], dim=1)
+        self.start = snap(torch.cat([self._hand_start(side) for side in Side], dim=1))
         hand_rates = torch.cat([movable().flatten().double(), torch.full((3,), config.translation_rate)])
         self.rates = (config.learning_rate * hand_rates).repeat(2).to(device)
         angle, position = config.spring
@@ -156,8 +166,9 @@ class _Problem:
     def _hand_pose(self, variables: Float[Tensor, "b 96"], side: Side) -> HandPose:
         given = self.given.side(side)
         angles = self.angles(variables, side).clamp(self.low, self.high)
-        hand_pose = angles_to_hand_pose(angles, self.frames[side]).to(given.hand_pose)
-        return HandPose(given.global_orient, hand_pose, given.betas, self.transl(variables, side).to(given.transl))
+        hand_pose = snap(angles_to_hand_pose(angles, self.frames[side])).to(given.hand_pose)
+        transl = snap(self.transl(variables, side)).to(given.transl)
+        return HandPose(given.global_orient, hand_pose, given.betas, transl)
 
 
 class _PerPoseAdam:
@@ -179,7 +190,7 @@ class _PerPoseAdam:
         self.second.lerp_(gradient.square(), 0.001)
         mean = self.first / (1 - 0.9**self.count)
         spread = (self.second / (1 - 0.999**self.count)).sqrt()
-        variables -= self.scale[:, None] * self.rates * mean / (spread + 1e-8)
+        variables -= self.scale[:, None] * self.rates * mean / (spread + EPSILON)
 
     def _watch(self, loss: Float[Tensor, "b"]) -> None:
         better = loss < self.best * (1 - 1e-4)

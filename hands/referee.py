@@ -19,7 +19,7 @@ from hands.pose import TwoHandPose
 
 CONTACT = 0.003
 """Vertices closer than this to the other hand's surface are in contact, metres."""
-NEAR = 0.02
+NEAR = 0.01
 """Distances are computed exactly up to this; beyond it only the nearest vertex is used, metres."""
 
 
@@ -84,9 +84,9 @@ def distance_to_surface(
 ) -> Float[Tensor, "n"]:
     """Unsigned distance in metres: exact below `NEAR`, an upper bound beyond it."""
     distance = torch.cdist(points, vertices).amin(1)
-    rows = (distance < NEAR).nonzero()[:, 0]
+    centre, size = triangles.mean(1), (triangles - triangles.mean(1, keepdim=True)).norm(dim=-1).amax()
+    rows = (distance < NEAR + size).nonzero()[:, 0]
     if len(rows):
-        centre, size = triangles.mean(1), (triangles - triangles.mean(1, keepdim=True)).norm(dim=-1).amax()
         reachable = torch.cdist(points[rows], centre).amin(0) < NEAR + size
         distance[rows] = point_triangle_distance(points[rows], triangles[reachable]).amin(1)
     return distance
