@@ -1,0 +1,144 @@
+"""Parquet shards: written atomically with bytes that depend on the rows alone, and read back whole or row by row."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataset.atomic import atomic_file
+from dataset.errors import InputError
+
+ROWS_PER_GROUP = 64
+"""Small groups let a reader take a few pictures out of a shard without loading the rest."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, order=True)
+class Shard:
+    """What the manifest says of one file."""
+
+    name: str
+    """File name without folder and suffix."""
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def write_shard(path: Path, rows: Sequence[Row], schema: pa.Schema) -> Shard:
+    """Write rows as one Parquet file. Same rows, same bytes: no time, path or machine enters the file.
+
+    Raises:
+        ValueError: a row lacks a column, has an unknown one, or holds an empty value.
+        InputError: the disk is full, or the folder cannot be written; nothing half-written stays.
+    """
+    table = table_of(rows, schema)
+    with atomic_file(path) as file:
+        pq.write_table(table, file, compression="zstd", row_group_size=ROWS_PER_GROUP, version="2.6")
+        file.flush()
+        size, checksum = file.tell(), _sha256(file)
+    return Shard(path.stem, len(rows), size, checksum)
+
+
+def table_of(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
+    """Rows as an Arrow table of exactly that schema.
+
+    Raises:
+        ValueError: a row lacks a column, has an unknown one, or holds an empty value.
+    """
+    for number, row in enumerate(rows):
+        _check_names(row, tuple(schema), f"row {number}")
+    table = pa.Table.from_pylist(list(rows), schema=schema)
+    empty = [name for name, column in zip(table.column_names, table.columns, strict=True) if holds_null(column)]
+    if empty:
+        raise ValueError(f"empty values in the columns {', '.join(empty)}")
+    return table
+
+
+def holds_null(column: pa.ChunkedArray | pa.Array) -> bool:
+    """Whether any value, at any depth, is missing."""
+    if column.null_count:
+        return True
+    chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+    if pa.types.is_struct(column.type):
+        return any(holds_null(child) for chunk in chunks for child in chunk.flatten())
+    if pa.types.is_fixed_size_list(column.type):
+        return any(holds_null(chunk.flatten()) for chunk in chunks)
+    return False
+
+
+def _check_names(row: Row, fields: Iterable[pa.Field], where: str) -> None:
+    """Arrow fills what is missing and drops what is unknown without a word."""
+    names = {field.name for field in fields}
+    if names != set(row):
+        missing, unknown = sorted(names - set(row)), sorted(set(row) - names)
+        raise ValueError(f"{where}: missing columns {missing}, unknown columns {unknown}")
+    for field in fields:
+        if pa.types.is_struct(field.type):
+            _check_names(row[field.name], tuple(field.type), f"{where}, {field.name}")
+
+
+def file_sha256(path: Path) -> str:
+    """Checksum of a file's content."""
+    with path.open("rb") as file:
+        return _sha256(file)
+
+
+def _sha256(file: BinaryIO) -> str:
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_shard(path: Path) -> pq.ParquetFile:
+    """The shard's file.
+
+    Raises:
+        InputError: it is missing or not a Parquet file.
+    """
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        state = "missing" if isinstance(error, FileNotFoundError) else "damaged"
+        raise InputError(
+            f"{path}: this shard is {state}; run the generator again, or restore it from a copy"
+        ) from error
+
+
+def read_shard(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A whole shard, or only some columns (dotted names reach into groups)."""
+    with open_shard(path) as file:
+        return file.read(columns=None if columns is None else list(columns))
+
+
+def read_table(paths: Iterable[Path], schema: pa.Schema, columns: Sequence[str]) -> pa.Table:
+    """Some columns of many shards as one table; empty when there is no shard."""
+    tables = [read_shard(path, columns) for path in paths]
+    roots = {name.split(".")[0] for name in columns}
+    return pa.concat_tables(tables) if tables else pa.schema([f for f in schema if f.name in roots]).empty_table()
+
+
+def iterate_rows(paths: Iterable[Path], columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Rows of many shards in order, a few in memory at a time."""
+    for path in paths:
+        with open_shard(path) as file:
+            for batch in file.iter_batches(ROWS_PER_GROUP, columns=None if columns is None else list(columns)):
+                yield from batch.to_pylist()
+
+
+def rows_at(path: Path, numbers: Sequence[int], columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Chosen rows of one shard by their numbers, reading only the row groups that hold them."""
+    rows = []
+    with open_shard(path) as file:
+        first = 0
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            inside = [number - first for number in numbers if first <= number < first + count]
+            if inside:
+                table = file.read_row_group(group, columns=None if columns is None else list(columns))
+                rows += table.take(inside).to_pylist()
+            first += count
+    return rows

@@ -1,0 +1,42 @@
+"""Which program made a dataset: its own version and those of the libraries that decide its content."""
+
+import platform
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+PACKAGE = "render-ih"
+LIBRARIES = ("numpy", "torch", "pyarrow", "pillow", "bpy", "smplx", "trimesh")
+
+
+@cache
+def code_version() -> str:
+    """Package version, followed by the commit when the program runs from a git checkout."""
+    described = _git_describe()
+    return _version(PACKAGE) + (f"+{described}" if described else "")
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Name to version of Python and the libraries above; "absent" where one is not installed."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "absent" if name != PACKAGE else "0"
+
+
+def _git_describe() -> str:
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return ""
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--tags"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return answer.stdout.strip() if answer.returncode == 0 else ""
