@@ -1,0 +1,1 @@
+"""What runs: each flow reads top to bottom as its DAG."""

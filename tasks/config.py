@@ -1,0 +1,150 @@
+"""The whole configuration of a render-ih run: the parts lie beside what they configure."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dataset.errors import InputError
+from dataset.plan import CameraConfig, LookConfig
+from hands.augment import AugmentationConfig
+from hands.optimise import OptimisationConfig
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class HandsConfig(_Part):
+    """Which hand model."""
+
+    mano: Path | None = None
+    """Folder with MANO_RIGHT.pkl and MANO_LEFT.pkl; empty: the built-in free hand."""
+
+
+class SourceConfig(_Part):
+    """Where raw poses come from."""
+
+    gestures: Path | None = None
+    """Folder of gesture files; empty: the built-in library."""
+    names: tuple[str, ...] = ()
+    """Only these gestures; empty: all."""
+
+
+class ValidationConfig(_Part):
+    """What an accepted pose must satisfy; the rest go to `rejected/` with the reason."""
+
+    max_penetration_mm: float = Field(2.0, ge=0)
+    """Deepest vertex allowed inside the other hand."""
+    max_limit_excess_deg: float = Field(0.5, ge=0)
+    """Largest angle allowed outside Table 2."""
+    max_distance_mm: float = Field(60.0, ge=0)
+    """Hands farther apart than this do not interact."""
+
+
+class EnvironmentsConfig(_Part):
+    """Which environment maps."""
+
+    ids: tuple[str, ...] = ()
+    """Names in hdri_manifest.yaml; empty: every one of the split that is present."""
+    folder: Path | None = None
+    """Folder of maps that are not bundled."""
+
+
+class ShardsConfig(_Part):
+    """How much work one task does."""
+
+    poses: int = Field(256, ge=1)
+    """Candidate poses in one shard."""
+    images: int = Field(200, ge=1)
+    """Images in one shard."""
+
+
+class MachineConfig(_Part):
+    """How this machine works; not part of what the dataset is."""
+
+    render_device: str = Field("AUTO", pattern="^(AUTO|CPU|CUDA|OPTIX)$")
+    """AUTO takes the best device there is."""
+    render_timeout: float = Field(600.0, gt=0)
+    """Seconds after which an image is given up and Blender restarted."""
+    optimise_device: str = "cpu"
+    """Torch device of the pose optimiser."""
+    optimise_batch: int = Field(64, ge=1)
+    """Poses optimised at once; changes speed, not results."""
+
+
+class RenderIHConfig(_Part):
+    """A run of render-ih."""
+
+    seed: int = Field(0, ge=0)
+    """Everything random follows from it."""
+    split: str = Field("train", pattern="^(train|validation|test)$")
+    """The split that the run makes."""
+    hands: HandsConfig = HandsConfig()
+    source: SourceConfig = SourceConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+    optimisation: OptimisationConfig = OptimisationConfig()
+    validation: ValidationConfig = ValidationConfig()
+    camera: CameraConfig = CameraConfig()
+    look: LookConfig = LookConfig()
+    environments: EnvironmentsConfig = EnvironmentsConfig()
+    shards: ShardsConfig = ShardsConfig()
+    machine: MachineConfig = MachineConfig()
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the dataset's content, as plain JSON values: all but the machine's part and where files lie."""
+        places = {"hands": {"mano"}, "source": {"gestures"}, "environments": {"folder"}}
+        return json.loads(self.model_dump_json(exclude={"machine": True, **places}))
+
+
+def load_config(file: Path | None, overrides: tuple[str, ...] = ()) -> RenderIHConfig:
+    """A configuration file with `section.key=value` overrides on top; defaults when there is no file.
+
+    Raises:
+        InputError: unreadable file, unknown key, impossible value.
+    """
+    values: dict[str, Any] = _read(file) if file else {}
+    for override in overrides:
+        _override(values, override)
+    try:
+        return RenderIHConfig.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_sentence(error, file)) from error
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(Path(file).read_text()) or {}
+    except FileNotFoundError as error:
+        raise InputError(f"{file}: no such configuration file; the ready ones are in configs/") from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        place = getattr(error, "problem_mark", None)
+        at = f" at line {place.line + 1}" if place else ""
+        raise InputError(f"{file}: cannot be read as YAML{at}; mend it or start from configs/demo.yaml") from error
+    if not isinstance(values, dict):
+        raise InputError(f"{file}: must be a mapping of sections; see configs/demo.yaml")
+    return values
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    path, separator, text = override.partition("=")
+    if not separator or not path:
+        raise InputError(f"--set {override}: write section.key=value, for example camera.views=4")
+    *sections, key = path.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise InputError(f"--set {override}: '{section}' is not a section")
+    values[key] = yaml.safe_load(text)
+
+
+def _sentence(error: ValidationError, file: Path | None) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    given = f" (given: {first['input']!r})" if not isinstance(first["input"], dict) else ""
+    problem = {"extra_forbidden": "unknown key", "unexpected_keyword_argument": "unknown key"}.get(
+        first["type"], first["msg"].removeprefix("Value error, ")
+    )
+    return f"{file or 'configuration'}: {where}: {problem}{given}; `render-ih run --help` says where the keys are described"

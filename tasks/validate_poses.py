@@ -1,0 +1,70 @@
+"""Exact judgement of optimised poses: accepted ones go to `poses/`, the others to `rejected/` with the reason."""
+
+from typing import Any
+
+import torch
+
+from dataset.rows import pose_cell
+from dataset.schema import POSES, REJECTED
+from dataset.shards import write_shard
+from hands.joints import Side
+from hands.pose import TwoHandPose
+from hands.referee import Interaction, judge
+from tasks.collect_poses import PoseBatch
+from tasks.config import ValidationConfig
+from tasks.progress import bar
+from tasks.run import Run
+from tasks.step import step
+
+
+@step
+def validate_poses(run: Run, batch: PoseBatch) -> int:
+    """Write the shard's accepted and rejected poses; the number accepted."""
+    centred = centre_on_origin(batch.poses, run)
+    verdicts: list[Interaction] = []
+    with bar("Checking poses", len(batch), "poses") as advance:
+        for row in range(len(batch)):
+            verdicts += judge(centred[slice(row, row + 1)], run.hands)
+            advance(1)
+    accepted, rejected = [], []
+    for row, verdict in enumerate(verdicts):
+        fault = find_fault(verdict, run.config.validation)
+        if fault:
+            rejected.append(_identity(batch, row) | {"sample_id": "", "stage": "validate"} | fault)
+        else:
+            accepted.append(_pose_row(batch, row, centred, verdict, run.config.split))
+    for table, rows, schema in (("rejected", rejected, REJECTED), ("poses", accepted, POSES)):
+        path = run.manifest.path(table, batch.shard)
+        run.manifest.add(table, write_shard(path, rows, schema))
+    return len(accepted)
+
+
+def centre_on_origin(poses: TwoHandPose, run: Run) -> TwoHandPose:
+    """The same poses with the centre of both hands' bounding box at the world's origin."""
+    vertices = torch.cat([poses.side(side).pose(run.hands[side]).vertices for side in Side], dim=1)
+    return poses.moved(-(vertices.amin(1) + vertices.amax(1)) / 2)
+
+
+def find_fault(verdict: Interaction, rules: ValidationConfig) -> dict[str, Any] | None:
+    """The first rule that a pose breaks: reason, value and limit; None for a good pose."""
+    checks = (
+        ("penetration", verdict.max_penetration_mm, rules.max_penetration_mm),
+        ("joint limit", verdict.limit_excess_deg, rules.max_limit_excess_deg),
+        ("hands too far apart", verdict.min_distance_mm, rules.max_distance_mm),
+    )
+    broken = ({"reason": reason, "value": value, "limit": limit} for reason, value, limit in checks if value > limit)
+    return next(broken, None)
+
+
+def _identity(batch: PoseBatch, row: int) -> dict[str, Any]:
+    return {
+        "pose_id": batch.names[row],
+        "source": batch.source,
+        "base_pose": batch.bases[row],
+        "augmentation": batch.copies[row],
+    }
+
+
+def _pose_row(batch: PoseBatch, row: int, poses: TwoHandPose, verdict: Interaction, split: str) -> dict[str, Any]:
+    hands = {str(side): pose_cell(poses.side(side)[slice(row, row + 1)]) for side in Side}
+    return _identity(batch, row) | {"split": split} | hands | vars(verdict)

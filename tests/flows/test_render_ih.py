@@ -1,0 +1,167 @@
+"""The main job as a user runs it: small, real, with Blender."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+import dataset.atomic
+from dataset.manifest import Manifest
+from dataset.verify import verify
+from flows.cli import main
+from flows.render_ih import render_ih, run_without_server
+from tasks.config import RenderIHConfig, load_config
+
+SMALL = (
+    "source.names=[prayer, hand_heart]",
+    "augmentation.copies=1",
+    "augmentation.bend_degrees=5",
+    "optimisation.iterations=12",
+    "validation.max_penetration_mm=20",
+    "camera={views: 1, width: 128, height: 84}",
+    "look.samples=2",
+)
+
+
+def config(*more: str) -> RenderIHConfig:
+    """A run of four images that takes seconds."""
+    return load_config(None, SMALL + more)
+
+
+def rows(folder: Path, table: str) -> list[dict]:
+    """All rows of a table in id order."""
+    found = [row for path in Manifest.read(folder).paths(table) for row in pq.read_table(path).to_pylist()]
+    return sorted(found, key=lambda row: row.get("sample_id", row["pose_id"]))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A finished small dataset; tests must not change it."""
+    folder = tmp_path_factory.mktemp("made") / "small"
+    result = CliRunner().invoke(main, ["run", "--out", str(folder), *[w for o in SMALL for w in ("--set", o)]])
+    assert result.exit_code == 0, result.output
+    assert str(folder) in result.output and "contact_sheet.html" in result.output
+    return folder
+
+
+@pytest.mark.render
+def test_the_dataset_is_whole(made, hands):
+    report = verify(made, hands)
+    assert not report.problems
+    assert report.rows["poses"] == report.rows["plan"] == report.rows["images"] == 4
+    for name in ("manifest.json", "README.md", "contact_sheet.png", "contact_sheet.html"):
+        assert (made / name).stat().st_size > 500
+
+
+@pytest.mark.render
+def test_same_seed_same_rows_and_pixels_whatever_the_shards(made, tmp_path):
+    run_without_server(config("shards={poses: 3, images: 1}", "machine.optimise_batch=2"), tmp_path / "again")
+    assert rows(made, "poses") == rows(tmp_path / "again", "poses")
+    assert rows(made, "plan") == rows(tmp_path / "again", "plan")
+    ours, theirs = rows(made, "images"), rows(tmp_path / "again", "images")
+    assert [row["image"]["bytes"] for row in ours] == [row["image"]["bytes"] for row in theirs]
+    assert [row["depth"]["bytes"] for row in ours] == [row["depth"]["bytes"] for row in theirs]
+
+
+@pytest.mark.render
+def test_same_shards_same_bytes(made, tmp_path):
+    folder = tmp_path / "twice"
+    run_without_server(config(), folder)
+    for table in ("poses", "plan"):
+        for path in Manifest.read(made).paths(table):
+            assert path.read_bytes() == (folder / table / path.name).read_bytes()
+
+
+@pytest.mark.render
+def test_a_finished_dataset_is_left_alone(made):
+    before = {path: path.stat().st_mtime_ns for path in made.rglob("*.parquet")}
+    run_without_server(config(), made)
+    assert before == {path: path.stat().st_mtime_ns for path in made.rglob("*.parquet")}
+
+
+@pytest.mark.render
+def test_one_sample_renders_again_to_the_same_pixels(made, tmp_path):
+    sample = rows(made, "images")[0]
+    target = tmp_path / "again.png"
+    result = CliRunner().invoke(main, ["rerender", sample["sample_id"], "--dataset", str(made), "--out", str(target)])
+    assert result.exit_code == 0, result.output
+    assert target.read_bytes() == sample["image"]["bytes"]
+
+
+@pytest.mark.render
+def test_ctrl_c_keeps_finished_shards_and_the_next_run_goes_on(tmp_path, hands):
+    folder = tmp_path / "stopped"
+    words = [w for o in (*SMALL, "shards.images=1") for w in ("--set", o)]
+    command = [sys.executable, "-c", "from flows.cli import main; main()", "run", "--out", str(folder), *words]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list(folder.glob("images/*.parquet")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    kept = list(folder.glob("images/*.parquet"))
+    assert process.returncode == 2 and "goes on from there" in said and "Traceback" not in said
+    assert 1 <= len(kept) < 4
+    before = {path: path.stat().st_mtime_ns for path in kept}
+    run_without_server(config("shards.images=1"), folder)
+    assert before == {path: path.stat().st_mtime_ns for path in kept}
+    assert not verify(folder, hands).problems and Manifest.read(folder).rows("images") == 4
+
+
+@pytest.mark.render
+def test_under_prefect_every_step_is_recorded(tmp_path):
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=180):
+        state = render_ih(config("source.names=[prayer]", "augmentation.copies=0"), tmp_path / "flow", return_state=True)
+        assert state.is_completed()
+        assert state.result().images == 1
+
+
+def failing(*words: str) -> str:
+    """What `render-ih` says when it refuses."""
+    result = CliRunner().invoke(main, list(words))
+    assert result.exit_code == 2, result.output
+    message = result.output.strip().splitlines()[-1]
+    assert message.startswith("error: ") and "Traceback" not in result.output
+    return message
+
+
+def test_bad_input_is_refused_before_anything_is_written(tmp_path):
+    out = tmp_path / "out"
+    assert "unknown key" in failing("run", "--out", str(out), "--set", "camera.zoom=2")
+    assert "no such gesture" in failing("run", "--out", str(out), "--set", "source.names=[levitation]")
+    assert "MANO_RIGHT.pkl" in failing("run", "--out", str(out), "--set", f"hands.mano={tmp_path}")
+    assert "names 'moon'" in failing("run", "--out", str(out), "--set", "environments.ids=[moon]")
+    assert "not a dataset" in failing("verify", str(tmp_path / "nothing"))
+    assert not out.exists()
+
+
+@pytest.mark.render
+def test_another_configuration_is_refused(made):
+    assert "seed is 0 there and 5 here" in failing(
+        "run", "--out", str(made), *[w for o in (*SMALL, "seed=5") for w in ("--set", o)]
+    )
+    assert "has no sample" in failing("rerender", "nobody", "--dataset", str(made))
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(tmp_path, monkeypatch):
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        if ".parquet" in os.readlink(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(dataset.atomic.os, "fsync", full)
+    words = [w for o in SMALL for w in ("--set", o)]
+    message = failing("run", "--out", str(tmp_path / "full"), *words)
+    assert "no space left" in message
+    assert not list((tmp_path / "full").rglob("*.parquet*"))

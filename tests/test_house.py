@@ -1,0 +1,69 @@
+"""The rooms: imports point one way, and nothing needs more than its room promises."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ALLOWED = {
+    "hands": set(),
+    "models": {"hands"},
+    "dataset": {"hands"},
+    "rendering": {"hands", "dataset"},
+    "tasks": {"hands", "models", "dataset", "rendering"},
+    "flows": {"hands", "models", "dataset", "rendering", "tasks"},
+}
+BARE = {"torch", "numpy", "jaxtyping", "pysdf"}
+
+
+def imported(file: Path) -> set[str]:
+    """Top-level names that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_imports_point_one_way(room):
+    for file in (ROOT / room).rglob("*.py"):
+        foreign = (imported(file) & ALLOWED.keys()) - ALLOWED[room] - {room}
+        assert not foreign, f"{file.relative_to(ROOT)} imports {foreign}"
+
+
+def test_only_rendering_imports_bpy_and_only_two_rooms_prefect():
+    for room in ALLOWED:
+        for file in (ROOT / room).rglob("*.py"):
+            names = imported(file)
+            assert room == "rendering" or not names & {"bpy", "mathutils"}, file
+            assert room in ("tasks", "flows") or "prefect" not in names, file
+
+
+@pytest.mark.parametrize("room", ["hands", "models"])
+def test_bare_rooms_import_with_torch_and_numpy_alone(room):
+    standard = set(sys.stdlib_module_names)
+    for file in (ROOT / room).rglob("*.py"):
+        assert imported(file) <= standard | BARE | {"hands", "models"}, file
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['pysdf', 'trimesh', 'prefect', 'bpy', 'pyarrow', 'scipy']));"
+        f"import pkgutil, importlib, {room}; "
+        f"[importlib.import_module('{room}.' + m.name) for m in pkgutil.iter_modules({room}.__path__)]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_a_prefect_server_and_parquet_import_together():
+    code = "import prefect.server.api.server, pyarrow.parquet, numpy; assert numpy.__version__ < '2'"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_no_file_is_large():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    assert listed, "the tests run in a git checkout"
+    assert not [name for name in listed if (ROOT / name).is_file() and (ROOT / name).stat().st_size > 2 << 20]
