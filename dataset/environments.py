@@ -10,7 +10,7 @@ import yaml
 from dataset.errors import InputError
 
 _ROOT = Path(__file__).parent
-_FIELDS = {"id", "kind", "split", "licence", "origin", "file", "bytes", "luminance", "source", "sha256"}
+_FIELDS = {"id", "kind", "split", "licence", "origin", "file", "bytes", "source", "sha256"}
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,6 @@ class Environment:
     """`bundled` (inside the bpy package) or `folder` (pulled or brought by the user)."""
     file: str
     bytes: int
-    luminance: float
-    """Mean over the sphere, relative to white."""
     source: str
     sha256: str
 
@@ -37,12 +35,18 @@ class Environment:
 
 
 def bundled_folder() -> Path:
-    """The environment maps inside the bpy package, found without importing bpy."""
+    """The environment maps inside the bpy package, found without starting Blender.
+
+    Raises:
+        InputError: bpy is not installed, or this build of it has no environments.
+    """
     spec = importlib.util.find_spec("bpy")
-    if spec is None or spec.origin is None:
-        raise InputError("bpy is not installed, so its bundled environments are missing; run `make setup`")
-    (folder,) = [*Path(spec.origin).parent.glob("*/datafiles/studiolights/world"), Path("missing")][:1]
-    return folder
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError("the package `bpy` (Blender) is not installed; run `make setup`")
+    folders = sorted(Path(spec.submodule_search_locations[0]).glob("*/datafiles/studiolights/world"))
+    if not folders:
+        raise InputError("this build of `bpy` has no bundled environment maps; name a folder of your own in the config")
+    return folders[-1]
 
 
 def read_environments(manifest: Path | None = None) -> list[Environment]:
@@ -60,7 +64,9 @@ def read_environments(manifest: Path | None = None) -> list[Environment]:
     for number, entry in enumerate(entries):
         if set(entry) != _FIELDS:
             wrong = ", ".join(sorted(set(entry) ^ _FIELDS))
-            raise InputError(f"{path}: entry {number} ({entry.get('id', 'no id')}) has missing or unknown fields: {wrong}")
+            raise InputError(
+                f"{path}: entry {number} ({entry.get('id', 'no id')}) has missing or unknown fields: {wrong}"
+            )
     return [Environment(**entry) for entry in entries]
 
 
@@ -75,7 +81,9 @@ def choose_environments(
     known = {environment.id: environment for environment in read_environments(manifest)}
     for name in ids:
         if name not in known:
-            raise InputError(f"environments.ids names '{name}', which hdri_manifest.yaml does not list; it has {', '.join(known)}")
+            raise InputError(
+                f"environments.ids names '{name}', which hdri_manifest.yaml does not list; it has {', '.join(known)}"
+            )
     chosen = [known[name] for name in ids] if ids else [e for e in known.values() if e.split == split]
     present = [e for e in chosen if ids or e.path(folder).is_file()]
     for environment in present:
@@ -93,6 +101,8 @@ def check(environment: Environment, folder: Path | None = None) -> None:
     """
     path = environment.path(folder)
     if not path.is_file():
-        raise InputError(f"{path}: environment '{environment.id}' is missing; reinstall bpy (bundled ones) or bring the file")
+        raise InputError(
+            f"{path}: environment '{environment.id}' is missing; reinstall bpy (bundled ones) or bring the file"
+        )
     if hashlib.sha256(path.read_bytes()).hexdigest() != environment.sha256:
         raise InputError(f"{path}: environment '{environment.id}' is damaged (checksum differs); replace the file")

@@ -56,7 +56,8 @@ class BuildReport:
         shares = ", ".join(f"{100 * share:.2f}" for share in self.explained_variance)
         return (
             f"variance explained by 1 to 10 directions: {shares} %; vertices {self.reconstruction_mm:.3f} mm rms, joints "
-            f"{self.joint_error_mm:.2f} mm at worst from the sampled population; J_regressor exact to {self.regressor_error_mm:.1e} mm"
+            f"{self.joint_error_mm:.2f} mm at worst from the sampled population; "
+            f"J_regressor exact to {self.regressor_error_mm:.1e} mm"
         )
 
 
@@ -88,7 +89,9 @@ def write_free_hand(folder: Path, seed: int = 0) -> str:
 def gesture_finger_poses(right: HandArrays) -> Float[np.ndarray, "n 45"]:
     """Finger poses of every hand in the gesture library, as right hands (equal angles make mirrored poses)."""
     frames = joint_frames(HandModel(right, torch.float64))
-    angles = [gesture_angles(hand, torch.float64) for gesture in load_gestures() for hand in (gesture.right, gesture.left)]
+    angles = [
+        gesture_angles(hand, torch.float64) for gesture in load_gestures() for hand in (gesture.right, gesture.left)
+    ]
     return angles_to_hand_pose(torch.stack(angles), frames).numpy()
 
 
@@ -167,7 +170,9 @@ class _AnnyHand:
         mean, bones, tips = vertices.mean(0), heads.mean(0), []
         for finger in FINGERS:
             end = MANO_JOINTS.index(f"{finger}_3")
-            along = np.where(self.weights.argmax(1) == end, (mean - bones[end]) @ (bones[end] - bones[end - 1]), -np.inf)
+            along = np.where(
+                self.weights.argmax(1) == end, (mean - bones[end]) @ (bones[end] - bones[end - 1]), -np.inf
+            )
             tips.append(vertices[:, np.argsort(along)[-10:]].mean(1))
         return np.concatenate([heads, np.stack(tips, 1)], axis=1)
 
@@ -188,7 +193,9 @@ class _AnnyHand:
     def triangles(self, vertices: Float[np.ndarray, "v 3"]) -> tuple[np.ndarray, np.ndarray]:
         """Quads cut along their shorter diagonal: faces and their texture wedges."""
         corners = vertices[self.quads]
-        first = np.linalg.norm(corners[:, 0] - corners[:, 2], axis=1) <= np.linalg.norm(corners[:, 1] - corners[:, 3], axis=1)
+        first = np.linalg.norm(corners[:, 0] - corners[:, 2], axis=1) <= np.linalg.norm(
+            corners[:, 1] - corners[:, 3], axis=1
+        )
         cuts = np.where(first[:, None, None], [[0, 1, 2], [0, 2, 3]], [[0, 1, 3], [1, 2, 3]])
         rows = np.arange(len(self.quads))[:, None, None]
         return self.quads[rows, cuts].reshape(-1, 3), self.quad_wedges[rows, cuts].reshape(-1, 3)

@@ -25,9 +25,13 @@ def load_gestures(folder: Path | None = None, names: tuple[str, ...] = ()) -> li
     folder = folder or Path(str(resources.files("blender_assets"))) / "gestures"
     files = sorted(Path(folder).glob("*.yaml"))
     if not files:
-        raise InputError(f"{folder}: no gesture files (*.yaml) here; leave `source.gestures` empty to use the built-in ones")
+        raise InputError(
+            f"{folder}: no gesture files (*.yaml) here; leave `source.gestures` empty to use the built-in ones"
+        )
     for name in set(names) - {file.stem for file in files}:
-        raise InputError(f"source.names has '{name}', but {folder} has no such gesture; it has {', '.join(f.stem for f in files)}")
+        raise InputError(
+            f"source.names has '{name}', but {folder} has no such gesture; it has {', '.join(f.stem for f in files)}"
+        )
     return [load_gesture(file) for file in files if not names or file.stem in names]
 
 
@@ -61,7 +65,11 @@ def _check_keys(file: Path, content: object, allowed: set[str], required: set[st
 
 
 def _check_types(file: Path, content: dict) -> None:
-    wanted = {"description": (str, "a sentence"), "touching": (bool, "true or false"), "tags": (list, "a list of words")}
+    wanted = {
+        "description": (str, "a sentence"),
+        "touching": (bool, "true or false"),
+        "tags": (list, "a list of words"),
+    }
     for key, (kind, name) in wanted.items():
         if key in content and not isinstance(content[key], kind):
             raise InputError(f"{file}: '{key}' must be {name}, found {content[key]!r}")
@@ -77,7 +85,9 @@ def _hand(file: Path, content: object, side: str) -> GestureHand:
     for finger, angles in fingers.items():
         for angle, (low, high) in zip(angles, LIMITS_DEGREES[finger], strict=True):
             if not low <= angle <= high:
-                raise InputError(f"{file}: {side}.{finger} has {angle} degrees where {low} to {high} is possible (Table 2)")
+                raise InputError(
+                    f"{file}: {side}.{finger} has {angle} degrees where {low} to {high} is possible (Table 2)"
+                )
     return GestureHand(**vectors, fingers=fingers)
 
 

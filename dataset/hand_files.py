@@ -9,7 +9,18 @@ import numpy as np
 from hands.joints import Side
 from hands.model import HandArrays, HandModel
 
-ARRAYS = ("v_template", "faces", "shapedirs", "posedirs", "weights", "J_regressor", "hands_mean", "hands_components", "uv", "uv_faces")
+ARRAYS = (
+    "v_template",
+    "faces",
+    "shapedirs",
+    "posedirs",
+    "weights",
+    "J_regressor",
+    "hands_mean",
+    "hands_components",
+    "uv",
+    "uv_faces",
+)
 MANO_FILES = {Side.RIGHT: "MANO_RIGHT.pkl", Side.LEFT: "MANO_LEFT.pkl"}
 
 
@@ -40,4 +51,6 @@ def save_free_hand(arrays: HandArrays, path: Path) -> None:
 def _load_free_hand(path: Path, side: Side) -> HandArrays:
     with np.load(path, allow_pickle=False) as stored:
         values = {name: stored[name] for name in ARRAYS}
-        return HandArrays(side=side, tips=tuple(stored["tips"].tolist()), notes=json.loads(str(stored["notes"])), **values)
+        return HandArrays(
+            side=side, tips=tuple(stored["tips"].tolist()), notes=json.loads(str(stored["notes"])), **values
+        )

@@ -10,6 +10,7 @@ from dataset.rows import camera_of, in_camera_frame, pose_cell, pose_of
 from hands.joints import Side
 from hands.model import HandModel
 
+
 @runtime_checkable
 class HandLabels(Protocol):
     """Labels of one hand, as the renderer's room makes them."""

@@ -19,6 +19,9 @@ from hands.random_streams import stream
 TRACKS = (-20.0, 10.0, 35.0, 60.0)
 """Elevation in degrees of the four circles around the hands' centre on which cameras stand (RenderIH §3.3)."""
 
+ATTEMPTS = 12
+"""Directions tried for one view."""
+
 _CLOSEST = 0.12
 
 
@@ -42,10 +45,14 @@ class CameraConfig:
     """Standard deviation of the camera's roll, degrees."""
     offset: float = 0.04
     """Standard deviation of the aim's offset, as a share of the hands' extent."""
+    end_on: float = 45.0
+    """A view nearer than this to looking up a forearm's end is drawn again, degrees; 0 keeps every view."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    __pydantic_config__ = {"extra": "forbid", "use_attribute_docstrings": True}  # noqa: RUF012
 
     def __post_init__(self) -> None:
+        if not 0 <= self.end_on < 90:
+            raise ValueError(f"camera.end_on is {self.end_on} degrees, must be at least 0 and below 90")
         for name in ("views", "width", "height"):
             if getattr(self, name) < 1:
                 raise ValueError(f"camera.{name} is {getattr(self, name)}, must be 1 or more")
@@ -61,9 +68,9 @@ class LookConfig:
     """Light, skin and sampling."""
 
     strength: tuple[float, float] = (0.8, 1.25)
-    """Range of the environment's brightness factor."""
-    exposure_jitter: float = 0.25
-    """Standard deviation of the exposure around the one that suits the environment, stops."""
+    """Range of the environment's brightness, relative to what a light meter would set for that map."""
+    exposure: float = 0.25
+    """Standard deviation of the camera's exposure, stops."""
     same_skin: bool = True
     """Whether both hands are one person's."""
     samples: int = 16
@@ -71,7 +78,7 @@ class LookConfig:
     denoiser: str = "OPENIMAGEDENOISE"
     """OPENIMAGEDENOISE or NONE."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    __pydantic_config__ = {"extra": "forbid", "use_attribute_docstrings": True}  # noqa: RUF012
 
     def __post_init__(self) -> None:
         if self.samples < 1:
@@ -84,14 +91,17 @@ def plan_pose(
     pose_id: str,
     split: str,
     vertices: Float[np.ndarray, "n 3"],
+    forearms: Float[np.ndarray, "2 3"],
     cameras: CameraConfig,
     look: LookConfig,
     environments: list[Environment],
     skins: list[str],
     seed: int,
 ) -> list[dict[str, Any]]:
-    """The plan rows of all views of one pose; `vertices` are both hands' surface points in the world, metres."""
-    centre = (vertices.min(0) + vertices.max(0)) / 2
+    """The plan rows of all views of one pose.
+
+    `vertices` are both hands' surface points in the world, metres; `forearms` the unit directions from wrist to elbow.
+    """
     return [
         {
             "sample_id": f"{pose_id}-v{view:02d}",
@@ -100,7 +110,7 @@ def plan_pose(
             "split": split,
             "width": cameras.width,
             "height": cameras.height,
-            "camera": camera_cell(draw_camera(vertices, centre, view, cameras, seed, pose_id)),
+            "camera": camera_cell(draw_camera(vertices, forearms, view, cameras, seed, pose_id)),
             **draw_look(environments, skins, look, seed, pose_id, view),
         }
         for view in range(cameras.views)
@@ -109,30 +119,46 @@ def plan_pose(
 
 def draw_camera(
     vertices: Float[np.ndarray, "n 3"],
-    centre: Float[np.ndarray, "3"],
+    forearms: Float[np.ndarray, "2 3"],
     view: int,
     config: CameraConfig,
     seed: int,
     pose_id: str,
 ) -> Camera:
-    """The camera of one view: on a track, turned by an equal share of the circle from view to view."""
-    shared = stream(seed, pose_id, "track")
-    first_track, first_azimuth = shared.integers(len(TRACKS)), shared.uniform(0, 2 * math.pi)
+    """The camera of one view, aimed at the hands from a direction on the tracks and as far as the framing asks."""
+    centre = (vertices.min(0) + vertices.max(0)) / 2
     draw = stream(seed, pose_id, view, "camera")
-    share = 2 * math.pi / config.views
-    azimuth = first_azimuth + share * (view + draw.uniform(-0.3, 0.3))
-    elevation = TRACKS[(first_track + view) % len(TRACKS)] + draw.uniform(-1, 1) * config.elevation_jitter
     fov, fill = math.radians(draw.uniform(*config.vertical_fov)), draw.uniform(*config.fill)
     roll, aim = math.radians(config.roll) * draw.standard_normal(), config.offset * draw.standard_normal(3)
-    elevation = math.radians(elevation)
-    direction = np.array(
-        [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
+    direction = draw_direction(forearms, view, config, seed, pose_id)
+    target = centre + aim * np.linalg.norm(np.ptp(vertices, axis=0)) / 2
+    place = lambda distance: look_at(  # noqa: E731
+        target + distance * direction, target, np.array([0.0, 0.0, 1.0]), roll, fov, config.width, config.height
     )
-    extent = np.linalg.norm(np.ptp(vertices, axis=0)) / 2
-    target = centre + aim * extent
-    probe = look_at(target + direction, target, np.array([0.0, 0.0, 1.0]), roll, fov, config.width, config.height)
-    distance = fitting_distance(probe, vertices - target, fill)
-    return look_at(target + distance * direction, target, np.array([0.0, 0.0, 1.0]), roll, fov, config.width, config.height)
+    return place(fitting_distance(place(1.0), vertices - target, fill))
+
+
+def draw_direction(
+    forearms: Float[np.ndarray, "2 3"], view: int, config: CameraConfig, seed: int, pose_id: str
+) -> Float[np.ndarray, "3"]:
+    """Unit direction from the hands to the camera: on a track, an equal share of the circle on from view to view.
+
+    A direction that looks up the end of a forearm is drawn again; after `ATTEMPTS` the best one stands.
+    """
+    shared = stream(seed, pose_id, "track")
+    first_track, first_azimuth = shared.integers(len(TRACKS)), shared.uniform(0, 2 * math.pi)
+    draw, tried = stream(seed, pose_id, view, "direction"), []
+    for attempt in range(ATTEMPTS):
+        track = TRACKS[(first_track + view + attempt) % len(TRACKS)]
+        elevation = math.radians(track + draw.uniform(-1, 1) * config.elevation_jitter)
+        turn = 2 * math.pi / config.views * (view + draw.uniform(-0.3, 0.3)) + draw.uniform(-1, 1) * attempt * 0.4
+        azimuth = first_azimuth + turn
+        flat = math.cos(elevation)
+        direction = np.array([flat * math.cos(azimuth), flat * math.sin(azimuth), math.sin(elevation)])
+        tried.append((float((forearms @ direction).max()), direction))
+        if tried[-1][0] < math.cos(math.radians(config.end_on)):
+            break
+    return min(tried, key=lambda pair: pair[0])[1] if len(tried) == ATTEMPTS else tried[-1][1]
 
 
 def fitting_distance(camera: Camera, points: Float[np.ndarray, "n 3"], fill: float) -> float:
@@ -156,12 +182,11 @@ def draw_look(
     skin = skins[draw.integers(len(skins))]
     other = skin if look.same_skin else skins[draw.integers(len(skins))]
     strength = draw.uniform(*look.strength)
-    suited = math.log2(0.7 / (environment.luminance * strength))
     return {
         "hdri": environment.id,
         "hdri_rotation": draw.uniform(0, 2 * math.pi),
         "hdri_strength": strength,
-        "exposure": float(np.clip(0.8 * suited, -1.5, 2.5)) + look.exposure_jitter * draw.standard_normal(),
+        "exposure": look.exposure * draw.standard_normal(),
         "skin_right": skin,
         "skin_left": other,
         "skin_variation": draw.uniform(0, 1),

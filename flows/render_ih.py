@@ -1,6 +1,6 @@
 """The main job: from raw two-hand poses to a published dataset.
 
-    collect → (augment → optimise → validate) per pose shard → plan → render per image shard → publish
+collect → (augment → optimise → validate) per pose shard → plan → render per image shard → publish
 """
 
 from pathlib import Path

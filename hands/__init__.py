@@ -1,1 +1,1 @@
-"""The domain: hand model, joint angles, distances, contact, pose optimiser. Torch and NumPy alone; no files, no Blender."""
+"""The domain: hand model, joint angles, distances, contact, pose optimiser. No files, no Prefect, no Blender."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hands.joints import FINGER_JOINTS, FINGERS, Side
 from hands.model import HandModel
+from hands.pose import HandPose
 from hands.rotations import axis_angle_to_matrix, axis_rotation, matrix_to_axis_angle
 
 BEND, SPLAY, TWIST = 0, 1, 2
@@ -51,6 +52,11 @@ def palm_frame(model: HandModel) -> PalmFrame:
     return PalmFrame(distal, palmar, radial, (rest[0] + knuckles) / 2)
 
 
+def forearm_direction(pose: HandPose, model: HandModel) -> Float[Tensor, "b 3"]:
+    """Unit direction from wrist to elbow of posed hands, as far as a hand without a forearm can tell."""
+    return -axis_angle_to_matrix(pose.global_orient) @ palm_frame(model).distal
+
+
 def joint_frames(model: HandModel) -> Float[Tensor, "15 3 3"]:
     """Rotation matrices whose columns are the (twist, splay, bend) axes of joints 1–15 on the flat mean hand.
 
@@ -77,7 +83,9 @@ def angles_to_rotations(
 ) -> Float[Tensor, "*b 15 3 3"]:
     """Local joint rotations from (bend, splay, twist), radians."""
     local = (
-        axis_rotation(2, angles[..., BEND]) @ axis_rotation(1, angles[..., SPLAY]) @ axis_rotation(0, angles[..., TWIST])
+        axis_rotation(2, angles[..., BEND])
+        @ axis_rotation(1, angles[..., SPLAY])
+        @ axis_rotation(0, angles[..., TWIST])
     )
     return frames @ local @ frames.mT
 

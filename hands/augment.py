@@ -28,7 +28,7 @@ class AugmentationConfig:
     shape_sigma: float = 0.8
     """Standard deviation of the person's shape coefficients, cut at two sigma; both hands share them. 0: raw shape."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    __pydantic_config__ = {"extra": "forbid", "use_attribute_docstrings": True}  # noqa: RUF012
 
     def __post_init__(self) -> None:
         if self.copies < 0:
@@ -48,9 +48,7 @@ def augment(
     of the raw pose outside Table 2 are first brought to the nearest allowed value, so no result is outside.
     """
     draws = torch.as_tensor(np.stack([stream(seed, name, "angles").random((2, 15, 3)) for name in names]))
-    sides = {
-        side: _augment_hand(poses.side(side), draws[:, i], hands[side], config) for i, side in enumerate(Side)
-    }
+    sides = {side: _augment_hand(poses.side(side), draws[:, i], hands[side], config) for i, side in enumerate(Side)}
     return TwoHandPose(sides[Side.RIGHT], sides[Side.LEFT])
 
 

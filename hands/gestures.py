@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hands.anatomy import BEND, SPLAY, angles_to_hand_pose, joint_frames, palm_frame
-from hands.joints import FINGER_JOINTS, FINGERS, Side
+from hands.joints import FINGER_JOINTS, FINGERS
 from hands.model import HandModel
 from hands.pose import HandPose, TwoHandPose
 from hands.rotations import matrix_to_axis_angle

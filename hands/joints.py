@@ -34,14 +34,15 @@ class JointState(IntEnum):
 
 FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 
-MANO_JOINTS = ("wrist",) + tuple(
-    f"{finger}_{segment}" for finger in ("index", "middle", "pinky", "ring", "thumb") for segment in (1, 2, 3)
+MANO_JOINTS = (
+    "wrist",
+    *(f"{finger}_{segment}" for finger in ("index", "middle", "pinky", "ring", "thumb") for segment in (1, 2, 3)),
 )
 """The 16 joints in MANO's order; also the order of the 16 parts (part `i` moves with joint `i`)."""
 
 MANO_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
 
-JOINTS_21 = ("wrist",) + tuple(f"{finger}_{part}" for finger in FINGERS for part in ("1", "2", "3", "tip"))
+JOINTS_21 = ("wrist", *(f"{finger}_{part}" for finger in FINGERS for part in ("1", "2", "3", "tip")))
 """The dataset's joint order, the same for both hands."""
 
 FINGER_JOINTS = {finger: tuple(MANO_JOINTS.index(f"{finger}_{segment}") for segment in (1, 2, 3)) for finger in FINGERS}
@@ -51,7 +52,9 @@ TIP_VERTICES = (745, 317, 445, 556, 673)
 """Fingertip vertex ids, thumb to pinky: the choice of InterHand2.6M's joint regressor. The free hand keeps these ids."""
 
 BONES_21 = tuple(
-    bone for f in range(5) for bone in ((0, 4 * f + 1), (4 * f + 1, 4 * f + 2), (4 * f + 2, 4 * f + 3), (4 * f + 3, 4 * f + 4))
+    bone
+    for f in range(5)
+    for bone in ((0, 4 * f + 1), (4 * f + 1, 4 * f + 2), (4 * f + 2, 4 * f + 3), (4 * f + 3, 4 * f + 4))
 )
 """Pairs of indices into `JOINTS_21` to draw as lines."""
 

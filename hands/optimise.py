@@ -29,7 +29,6 @@ from hands.model import HandModel, PosedHand
 from hands.pose import HandPose, TwoHandPose
 from hands.rotations import axis_angle_to_matrix
 
-
 EPSILON = 1e-3
 """Adam's, far above rounding noise: in mirrored poses some slopes are exactly zero, and Adam must not blow up their noise."""
 
@@ -59,7 +58,7 @@ class OptimisationConfig:
     spring: tuple[float, float] = (1.0, 0.05)
     """Pull of each angle (radians) and of each hand's position (cm) towards the pose that came in."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    __pydantic_config__ = {"extra": "forbid", "use_attribute_docstrings": True}  # noqa: RUF012
 
     def __post_init__(self) -> None:
         if self.iterations < 0:
@@ -196,6 +195,6 @@ class _PerPoseAdam:
         better = loss < self.best * (1 - 1e-4)
         self.best = torch.where(better, loss, self.best)
         self.waited = torch.where(better, 0.0, self.waited + 1)
-        tired: Bool[Tensor, "b"] = self.waited > self.patience
+        tired: Bool[Tensor, b] = self.waited > self.patience
         self.scale = torch.where(tired, (self.scale / 2).clamp_min(self.floor), self.scale)
         self.waited = torch.where(tired, 0.0, self.waited)

@@ -29,9 +29,9 @@ class HandPose:
         """Run the hand layer."""
         return model(self.global_orient, self.hand_pose, self.betas, self.transl)
 
-    def to(self, device: str | torch.device) -> "HandPose":
-        """The same batch on another device."""
-        return HandPose(*(getattr(self, f.name).to(device) for f in fields(self)))
+    def to(self, where: str | torch.device | torch.dtype) -> "HandPose":
+        """The same batch on another device or in another precision."""
+        return HandPose(*(getattr(self, f.name).to(where) for f in fields(self)))
 
     def moved(self, offset: Float[Tensor, "b 3"]) -> "HandPose":
         """The same pose shifted by metres in the world."""
@@ -55,9 +55,9 @@ class TwoHandPose:
         """The pose of one hand."""
         return self.right if side is Side.RIGHT else self.left
 
-    def to(self, device: str | torch.device) -> "TwoHandPose":
-        """The same batch on another device."""
-        return TwoHandPose(self.right.to(device), self.left.to(device))
+    def to(self, where: str | torch.device | torch.dtype) -> "TwoHandPose":
+        """The same batch on another device or in another precision."""
+        return TwoHandPose(self.right.to(where), self.left.to(where))
 
     def moved(self, offset: Float[Tensor, "b 3"]) -> "TwoHandPose":
         """Both hands shifted together."""

@@ -42,8 +42,7 @@ def judge(poses: TwoHandPose, hands: dict[Side, HandModel]) -> list[Interaction]
     closed, excess = {}, torch.zeros(len(poses), dtype=torch.float64)
     for side in Side:
         model = HandModel(hands[side].arrays, torch.float64)
-        given = poses.side(side)
-        pose = type(given)(given.global_orient.double(), given.hand_pose.double(), given.betas.double(), given.transl.double())
+        pose = poses.side(side).to(torch.float64)
         closed[side] = close_wrist(pose.pose(model).vertices, model.faces)
         angles = limit_excess(hand_pose_to_angles(pose.hand_pose, joint_frames(model)))
         excess = torch.maximum(excess, angles.abs().flatten(1).amax(1))
@@ -92,9 +91,7 @@ def distance_to_surface(
     return distance
 
 
-def point_triangle_distance(
-    points: Float[Tensor, "n 3"], triangles: Float[Tensor, "f 3 3"]
-) -> Float[Tensor, "n f"]:
+def point_triangle_distance(points: Float[Tensor, "n 3"], triangles: Float[Tensor, "f 3 3"]) -> Float[Tensor, "n f"]:
     """Exact distance of every point to every triangle, metres."""
     corners = triangles.unbind(1)
     normal = torch.nn.functional.normalize(

@@ -19,6 +19,7 @@ def optimise_poses(run: Run, batch: PoseBatch) -> PoseBatch:
     with bar("Optimising poses", len(batch) * config.iterations, "steps") as advance:
         for first in range(0, len(batch), size):
             part = batch.poses[slice(first, first + size)].to(device)
-            optimised = optimise(part, run.hands, config, on_step=lambda _, n=len(part): advance(n))
+            count = len(part)
+            optimised = optimise(part, run.hands, config, on_step=lambda _, count=count: advance(count))
             done.append(optimised.to("cpu"))
     return replace(batch, poses=TwoHandPose.stack(done))

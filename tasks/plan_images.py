@@ -8,6 +8,7 @@ from dataset.plan import plan_pose
 from dataset.rows import pose_of
 from dataset.schema import PLAN
 from dataset.shards import iterate_rows, write_shard
+from hands.anatomy import forearm_direction
 from hands.joints import Side
 from tasks.run import Run
 from tasks.step import step
@@ -28,12 +29,15 @@ def plan_images(run: Run) -> list[str]:
 
 
 def _plan_one(run: Run, pose: dict[str, Any]) -> list[dict[str, Any]]:
-    vertices = [pose_of([pose[side]]).pose(run.hands[side]).vertices[0].numpy() for side in Side]
+    poses = {side: pose_of([pose[side]]) for side in Side}
+    vertices = [poses[side].pose(run.hands[side]).vertices[0].numpy() for side in Side]
+    forearms = [forearm_direction(poses[side], run.hands[side])[0].numpy() for side in Side]
     config = run.config
     return plan_pose(
         pose["pose_id"],
         pose["split"],
         np.concatenate(vertices).astype(np.float64),
+        np.stack(forearms).astype(np.float64),
         config.camera,
         config.look,
         run.environments,

@@ -14,15 +14,15 @@ from dataset.shards import iterate_rows, write_shard
 from dataset.versions import code_version
 from hands.joints import Side
 from rendering.job import RenderedImage, RenderError, RenderJob
-from rendering.labels import Labels, agreement, make_labels
+from rendering.labels import Labels, make_labels, overlap
 from rendering.skins import varied
 from tasks.progress import bar
 from tasks.run import Run
 from tasks.step import step
 
 Row = dict[str, Any]
-MIN_AGREEMENT = 0.99
-"""Least overlap (IoU) of a label mask with the hand that Cycles drew; below it the image is refused."""
+MIN_OVERLAP = 0.995
+"""Least overlap of a labelled hand with the one Cycles drew, outlines apart; below it the image is refused."""
 
 
 @step
@@ -94,9 +94,9 @@ def make_job(row: Row, fine: dict[Side, np.ndarray], run: Run) -> RenderJob:
 
 
 def _finished(run: Run, row: Row, pose: Row, picture: RenderedImage, labels: Labels) -> tuple[str, Row]:
-    overlap = agreement(labels, picture.hands)
-    if overlap < MIN_AGREEMENT:
-        return "refused", _refusal(row, pose, "labels differ from the picture", overlap, MIN_AGREEMENT)
+    agreed = overlap(labels, picture.hands, margin=1)
+    if agreed < MIN_OVERLAP:
+        return "refused", _refusal(row, pose, "labels differ from the picture", agreed, MIN_OVERLAP)
     provenance = {
         "source": pose["source"],
         "base_pose": pose["base_pose"],

@@ -55,7 +55,10 @@ def checksum(content: bytes) -> str:
 def hand_checksums(hands: dict[Side, HandModel]) -> dict[str, str]:
     """What tells one hand model from another wherever its file lies: a checksum of the shaped surface's arrays."""
     arrays = {side: (m.arrays.v_template, m.arrays.shapedirs, m.arrays.weights) for side, m in hands.items()}
-    return {str(side): checksum(b"".join(np.ascontiguousarray(a).tobytes() for a in parts)) for side, parts in arrays.items()}
+    return {
+        str(side): checksum(b"".join(np.ascontiguousarray(a).tobytes() for a in parts))
+        for side, parts in arrays.items()
+    }
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from dataset.rows import pose_cell
 from dataset.schema import POSES, REJECTED
 from dataset.shards import write_shard
 from hands.joints import Side
+from hands.model import HandModel
+from hands.optimise import snap
 from hands.pose import TwoHandPose
 from hands.referee import Interaction, judge
 from tasks.collect_poses import PoseBatch
@@ -40,9 +42,14 @@ def validate_poses(run: Run, batch: PoseBatch) -> int:
 
 
 def centre_on_origin(poses: TwoHandPose, run: Run) -> TwoHandPose:
-    """The same poses with the centre of both hands' bounding box at the world's origin."""
-    vertices = torch.cat([poses.side(side).pose(run.hands[side]).vertices for side in Side], dim=1)
-    return poses.moved(-(vertices.amin(1) + vertices.amax(1)) / 2)
+    """The same poses with the centre of both hands' bounding box at the world's origin.
+
+    In float64 and snapped, so that the last digit does not depend on the batch.
+    """
+    exact = poses.to(torch.float64)
+    models = {side: HandModel(run.hands[side].arrays, torch.float64) for side in Side}
+    vertices = torch.cat([exact.side(side).pose(models[side]).vertices for side in Side], dim=1)
+    return poses.moved(snap(-(vertices.amin(1) + vertices.amax(1)) / 2).float())
 
 
 def find_fault(verdict: Interaction, rules: ValidationConfig) -> dict[str, Any] | None:

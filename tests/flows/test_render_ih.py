@@ -120,7 +120,9 @@ def test_under_prefect_every_step_is_recorded(tmp_path):
     from prefect.testing.utilities import prefect_test_harness
 
     with prefect_test_harness(server_startup_timeout=180):
-        state = render_ih(config("source.names=[prayer]", "augmentation.copies=0"), tmp_path / "flow", return_state=True)
+        state = render_ih(
+            config("source.names=[prayer]", "augmentation.copies=0"), tmp_path / "flow", return_state=True
+        )
         assert state.is_completed()
         assert state.result().images == 1
 
@@ -156,7 +158,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(tmp_path, monkeypat
     real = os.fsync
 
     def full(descriptor: int) -> None:
-        if ".parquet" in os.readlink(f"/proc/self/fd/{descriptor}"):
+        if ".parquet" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
             raise OSError(errno.ENOSPC, "No space left on device")
         real(descriptor)
 

@@ -14,14 +14,19 @@ WIDE = AugmentationConfig(copies=1, bend_degrees=90, splay_degrees=30)
 def flat(count: int) -> TwoHandPose:
     """Flat hands 20 cm apart."""
     hand = lambda x: HandPose(  # noqa: E731
-        torch.zeros(count, 3), torch.zeros(count, 45), torch.zeros(count, 10), torch.tensor([[x, 0.0, 0.0]]).repeat(count, 1)
+        torch.zeros(count, 3),
+        torch.zeros(count, 45),
+        torch.zeros(count, 10),
+        torch.tensor([[x, 0.0, 0.0]]).repeat(count, 1),
     )
     return TwoHandPose(hand(0.1), hand(-0.1))
 
 
 def excess_degrees(pose: HandPose, model) -> torch.Tensor:
     """Largest limit violation of each pose."""
-    return torch.rad2deg(limit_excess(hand_pose_to_angles(pose.hand_pose, joint_frames(model))).abs().flatten(1).amax(1))
+    return torch.rad2deg(
+        limit_excess(hand_pose_to_angles(pose.hand_pose, joint_frames(model))).abs().flatten(1).amax(1)
+    )
 
 
 def test_no_augmented_pose_leaves_the_limits(hands):

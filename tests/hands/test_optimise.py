@@ -19,7 +19,9 @@ def overlapping() -> TwoHandPose:
 
     def hand(sign: float) -> HandPose:
         orient = torch.tensor([[sign * torch.pi / 2, 0.0, 0.0]]).repeat(3, 1)
-        offset = torch.tensor([[sign * 0.06, 0.0, 0.0]]) + torch.tensor([[0.0], [0.002], [0.004]]) * torch.tensor([[0, 1.0, 0]])
+        offset = torch.tensor([[sign * 0.06, 0.0, 0.0]]) + torch.tensor([[0.0], [0.002], [0.004]]) * torch.tensor(
+            [[0, 1.0, 0]]
+        )
         return HandPose(orient, 0.1 * torch.randn(3, 45, generator=generator), torch.zeros(3, 10), offset)
 
     right, left = hand(1.0), hand(1.0)

@@ -1,6 +1,5 @@
 """The exact referee against other engines."""
 
-import numpy as np
 import pytest
 import torch
 import trimesh
@@ -45,7 +44,9 @@ def test_inside_agrees_with_ray_parity(closed, generator):
 
 
 def test_distance_agrees_with_trimesh(closed, generator):
-    near = closed[0][generator.integers(len(closed[0]), size=300)] + torch.as_tensor(generator.normal(0, 0.006, (300, 3)))
+    near = closed[0][generator.integers(len(closed[0]), size=300)] + torch.as_tensor(
+        generator.normal(0, 0.006, (300, 3))
+    )
     _, expected, _ = trimesh.proximity.closest_point(closed[2], near.numpy())
     ours = distance_to_surface(near, closed[0], closed[0][closed[1]])
     difference = (ours.numpy() - expected)[expected < 0.01]
@@ -69,5 +70,7 @@ def test_a_finger_bent_backwards_is_reported(hands):
     pose = apart(1.0)
     bent = torch.zeros(1, 45)
     bent[0, 3:6] = torch.tensor([0.0, 0.0, -1.0])  # index middle joint, 57 degrees the wrong way
-    excess = judge(TwoHandPose(HandPose(pose.right.global_orient, bent, pose.right.betas, pose.right.transl), pose.left), hands)
+    excess = judge(
+        TwoHandPose(HandPose(pose.right.global_orient, bent, pose.right.betas, pose.right.transl), pose.left), hands
+    )
     assert excess[0].limit_excess_deg > 40

@@ -1,0 +1,51 @@
+"""What one image needs, and what comes back. No Blender here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from hands.camera import Camera
+from rendering.skins import Skin
+
+
+@dataclass(frozen=True, eq=False)
+class RenderJob:
+    """Everything that decides one image; equal jobs give equal pixels on one device."""
+
+    right: Float[np.ndarray, "n 3"]
+    """Fine vertices of the right hand (`HandSurface.vertices`), world, metres."""
+    left: Float[np.ndarray, "n 3"]
+    camera: Camera
+    hdri: Path
+    """Environment map, OpenEXR or Radiance HDR, equirectangular."""
+    hdri_rotation: float
+    """Radians about the world's z axis."""
+    hdri_strength: float
+    """Factor on the environment's radiance after metering (the scene first brings any map to a usual brightness)."""
+    exposure: float
+    """Stops added by the photographer."""
+    skin_right: Skin
+    skin_left: Skin
+    samples: int = 16
+    denoise: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class RenderedImage:
+    """One image as Cycles drew it."""
+
+    png: bytes
+    """8-bit sRGB."""
+    hands: UInt8[np.ndarray, "h w"]
+    """0 none, 1 right, 2 left: whichever covers most of the pixel in Cycles' own coverage pass of the same render."""
+    seconds: float
+    device: str
+    """Where it was drawn: CPU, CUDA or OPTIX with the device's name."""
+    bpy_version: str
+
+
+class RenderError(RuntimeError):
+    """An image could not be drawn; the message says why."""

@@ -1,0 +1,73 @@
+"""Skins: named sets of numbers that the procedural skin turns into a look. No pictures, so nothing to license."""
+
+from dataclasses import dataclass, fields, replace
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from dataset.errors import InputError
+
+
+@dataclass(frozen=True)
+class Skin:
+    """One person's skin. Every number is between 0 and 1."""
+
+    name: str
+    melanin: float
+    """0 very pale, 1 very dark."""
+    haemoglobin: float
+    """Redness by blood."""
+    roughness: float
+    """Microscopic roughness of the highlight: 0 wet, 1 dry."""
+    subsurface: float
+    """Share of light that scatters below the surface."""
+    bump: float
+    """Depth of folds and lines: young 0.2, old 1."""
+    mottling: float
+    """Unevenness of tone: blood and freckles."""
+    veins: float
+    """How much veins stand out on the back of the hand."""
+    nail: float
+    """Pinkness of the nails; 0 pale."""
+
+
+VARIED = {"melanin": 0.06, "haemoglobin": 0.12, "roughness": 0.08, "bump": 0.12, "mottling": 0.12, "veins": 0.15}
+"""Standard deviation of each number for `variation` 1."""
+
+
+def varied(skin: Skin, variation: float, generator: np.random.Generator) -> Skin:
+    """The same person on another day: small changes of tone and texture, `variation` 0 none to 1 clearly different."""
+    change = {
+        name: float(np.clip(getattr(skin, name) + variation * deviation * generator.standard_normal(), 0, 1))
+        for name, deviation in VARIED.items()
+    }
+    return replace(skin, **change)
+
+
+def load_skins(file: Path | None = None) -> dict[str, Skin]:
+    """Skins by name, in the file's order; the built-in ones when `file` is None.
+
+    Raises:
+        InputError: the file is missing or not YAML, or a skin lacks a number, has an unknown one or one outside [0, 1].
+    """
+    file = Path(file or str(resources.files("blender_assets") / "skins" / "skins.yaml"))
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        kind = error.__class__.__name__
+        raise InputError(f"{file}: cannot be read as YAML ({kind}); repair it or name another file") from error
+    if not isinstance(content, dict) or not content:
+        raise InputError(f"{file}: expected a mapping from skin names to their numbers; see the built-in skins.yaml")
+    return {str(name): _skin(file, str(name), values) for name, values in content.items()}
+
+
+def _skin(file: Path, name: str, values: object) -> Skin:
+    numbers = [f.name for f in fields(Skin) if f.name != "name"]
+    if not isinstance(values, dict) or set(values) != set(numbers):
+        raise InputError(f"{file}: skin '{name}' must have exactly the numbers {', '.join(numbers)}")
+    for key, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise InputError(f"{file}: '{key}' of skin '{name}' must be a number from 0 to 1, found {value!r}")
+    return Skin(name, **{key: float(value) for key, value in values.items()})
