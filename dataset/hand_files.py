@@ -21,7 +21,6 @@ ARRAYS = (
     "uv",
     "uv_faces",
 )
-MANO_FILES = {Side.RIGHT: "MANO_RIGHT.pkl", Side.LEFT: "MANO_LEFT.pkl"}
 
 
 def load_hands(mano_dir: Path | None = None) -> dict[Side, HandModel]:

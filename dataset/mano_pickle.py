@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from dataset.errors import InputError
-from dataset.hand_files import MANO_FILES
 from hands.joints import MANO_PARENTS, Side
 from hands.model import HandArrays
 
+MANO_FILES = {Side.RIGHT: "MANO_RIGHT.pkl", Side.LEFT: "MANO_LEFT.pkl"}
 SITE = "https://mano.is.tue.mpg.de"
 USE_ORIGINAL = f"use the original file from {SITE}"
 SHAPES = {

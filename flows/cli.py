@@ -88,8 +88,8 @@ def verify(dataset: Path, mano: Path | None) -> None:
 @click.argument("dataset", type=click.Path(path_type=Path))
 def inspect(dataset: Path) -> None:
     """Counts and distributions of a dataset, and an HTML report beside it."""
-    from dataset.inspect import inspect as look
-    from dataset.inspect import write_report
+    from dataset.inspection import inspect as look
+    from dataset.inspection_page import write_report
 
     found = look(dataset)
     click.echo(found.text())

@@ -14,7 +14,8 @@ from dataset.card import write_card
 from dataset.charts import bars, histogram
 from dataset.contact_sheet import choose_rows, html_cards, write_html, write_png
 from dataset.errors import InputError
-from dataset.inspect import inspect, write_report
+from dataset.inspection import inspect
+from dataset.inspection_page import write_report
 from dataset.manifest import Manifest
 from dataset.overlay import FINGER_COLOURS, HAND_COLOURS, annotated, draw_joints, draw_mask, joint_colour
 from dataset.pictures import photo, values

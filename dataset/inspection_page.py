@@ -7,11 +7,9 @@ import numpy as np
 from dataset.atomic import atomic_write
 from dataset.charts import bars, card, histogram, stacked, viewpoints
 from dataset.contact_sheet import choose_rows, page
-from dataset.inspection import Inspection, inspect
+from dataset.inspection import Inspection
 from dataset.manifest import Manifest
 from hands.joints import JOINTS_21
-
-__all__ = ["PAGE", "Inspection", "inspect", "write_report"]
 
 PAGE = "inspection.html"
 _STATES = (("visible", "#4caf7a"), ("own hand", "#f0b64d"), ("other hand", "#e2725b"), ("outside", "#9a9aa5"))
