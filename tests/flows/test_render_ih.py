@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -17,38 +16,8 @@ from dataset.manifest import Manifest
 from dataset.verify import verify
 from flows.cli import main
 from flows.render_ih import render_ih, run_without_server
-from tasks.config import RenderIHConfig, load_config
-
-SMALL = (
-    "source.names=[prayer, hand_heart]",
-    "augmentation.copies=1",
-    "augmentation.bend_degrees=5",
-    "optimisation.iterations=12",
-    "validation.max_penetration_mm=20",
-    "camera={views: 1, width: 128, height: 84}",
-    "look.samples=2",
-)
-
-
-def config(*more: str) -> RenderIHConfig:
-    """A run of four images that takes seconds."""
-    return load_config(None, SMALL + more)
-
-
-def rows(folder: Path, table: str) -> list[dict]:
-    """All rows of a table in id order."""
-    found = [row for path in Manifest.read(folder).paths(table) for row in pq.read_table(path).to_pylist()]
-    return sorted(found, key=lambda row: row.get("sample_id", row["pose_id"]))
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    """A finished small dataset; tests must not change it."""
-    folder = tmp_path_factory.mktemp("made") / "small"
-    result = CliRunner().invoke(main, ["run", "--out", str(folder), *[w for o in SMALL for w in ("--set", o)]])
-    assert result.exit_code == 0, result.output
-    assert str(folder) in result.output and "contact_sheet.html" in result.output
-    return folder
+from tests.dataset.test_mano_pickle import entries, write
+from tests.flows.small_run import SMALL, config, rows
 
 
 @pytest.mark.render
@@ -168,3 +137,15 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(tmp_path, monkeypat
     message = failing("run", "--out", str(tmp_path / "full"), *words)
     assert "no space left" in message
     assert not list((tmp_path / "full").rglob("*.parquet*"))
+
+
+@pytest.mark.render
+def test_mano_files_make_the_same_dataset_as_the_hand_they_hold(made, tmp_path, hands):
+    folder = tmp_path / "mano"
+    folder.mkdir()
+    for side, model in hands.items():
+        write(folder, side, entries(model.arrays))
+    run_without_server(config(f"hands.mano={folder}"), tmp_path / "with-mano")
+    assert rows(tmp_path / "with-mano", "poses") == rows(made, "poses")
+    assert [r["depth"] for r in rows(tmp_path / "with-mano", "images")] == [r["depth"] for r in rows(made, "images")]
+    assert str(folder) not in (tmp_path / "with-mano" / "manifest.json").read_text()
