@@ -47,7 +47,10 @@ def _torch() -> Finding:
 def _blender() -> Finding:
     from rendering.devices import render_devices
 
-    devices = render_devices()
+    try:
+        devices = render_devices()
+    except InputError as error:
+        return Finding("Blender", False, str(error))
     has_gpu = any(not device.startswith("CPU") for device in devices)
     return Finding("GPU for rendering", has_gpu, "Cycles can use " + ", ".join(devices), optional=True)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from dataset.errors import InputError
 from hands.joints import Side
+from rendering.devices import library_hint
 from rendering.job import RenderedImage, RenderError, RenderJob
 from rendering.messages import pack_job, read_message, unpack_image, write_message
 from rendering.surface import HandSurface
@@ -66,7 +67,7 @@ class Renderer:
         """Draw one image. A process that dies or hangs is replaced and the job tried once more.
 
         Raises:
-            InputError: the environment map is missing or not an OpenEXR or Radiance file.
+            InputError: the environment map is missing or not an OpenEXR or Radiance file, or Blender cannot start here.
             RenderError: the job cannot be drawn, or two processes in a row died of it.
         """
         check_hdri(job.hdri)
@@ -116,9 +117,12 @@ class Renderer:
         arrays = {f"{side}/faces": surface.faces for side, surface in self.surfaces.items()}
         for side, surface in self.surfaces.items():
             arrays |= {f"{side}/{name}": values for name, values in surface.attributes.items()}
-        header, _ = self._ask({"device": self.device, "threads": self.threads}, arrays, self.start_timeout)
+        try:
+            header, _ = self._ask({"device": self.device, "threads": self.threads}, arrays, self.start_timeout)
+        except _ProcessGone as gone:
+            raise InputError(f"Blender could not start: {gone}; `render-ih doctor` says what is missing") from None
         if "error" in header:
-            raise RenderError(f"Blender could not start: {header['error']}")
+            raise InputError(f"Blender could not start: {header['error']}{library_hint(header['error'])}")
 
     def _ask(self, header: dict[str, Any], arrays: dict[str, np.ndarray], timeout: float) -> tuple[dict, dict]:
         try:
@@ -157,13 +161,15 @@ def check_hdri(path: Path) -> None:
     except OSError as error:
         reason = error.strerror
         raise InputError(
-            f"{path}: this environment map cannot be read ({reason}); run `render-ih assets pull`"
+            f"{path}: this environment map cannot be read ({reason}); replace the file (bundled ones: reinstall bpy)"
         ) from None
     known = MAGIC.get(path.suffix.lower())
     if known is None:
         raise InputError(f"{path}: an environment map must be an .exr or .hdr file")
     if not start.startswith(known):
-        raise InputError(f"{path}: this environment map is damaged or misnamed; run `render-ih assets pull`")
+        raise InputError(
+            f"{path}: this environment map is damaged or misnamed; replace the file (bundled ones: reinstall bpy)"
+        )
 
 
 def _readable(pipe: BinaryIO, timeout: float) -> bool:

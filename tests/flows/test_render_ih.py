@@ -70,7 +70,9 @@ def test_ctrl_c_keeps_finished_shards_and_the_next_run_goes_on(tmp_path, hands):
     many = ("camera={views: 6, width: 128, height: 84}", "shards.images=1")  # 24 images, so that some are left
     words = [w for o in (*SMALL, *many) for w in ("--set", o)]
     command = [sys.executable, "-c", "from flows.cli import main; main()", "run", "--out", str(folder), *words]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # A shell starts background jobs with Ctrl-C ignored, and children inherit that.
+    heeding = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeding)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not list(folder.glob("images/*.parquet")):
         time.sleep(0.05)
@@ -114,6 +116,17 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path):
     assert "names 'moon'" in failing("run", "--out", str(out), "--set", "environments.ids=[moon]")
     assert "not a dataset" in failing("verify", str(tmp_path / "nothing"))
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(None, "no environment of split 'train' is present"), (b"", "damaged")]
+)
+def test_missing_and_damaged_environments_are_refused_before_work_begins(tmp_path, monkeypatch, content, sentence):
+    monkeypatch.setattr("dataset.environments.bundled_folder", lambda: tmp_path)
+    if content is not None:
+        (tmp_path / "city.exr").write_bytes(content)
+    assert sentence in failing("run", "--out", str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.render

@@ -114,7 +114,7 @@ def test_a_process_that_grew_too_large_is_given_up(surfaces, job):
 
 
 def test_a_worker_that_cannot_start_says_why(surfaces, job):
-    with Renderer(surfaces, device="METAL") as renderer, pytest.raises(RenderError, match="choose device AUTO or CPU"):
+    with Renderer(surfaces, device="METAL") as renderer, pytest.raises(InputError, match="choose device AUTO or CPU"):
         renderer.render(small(job))
 
 
