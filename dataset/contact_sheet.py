@@ -20,7 +20,7 @@ from dataset.rows import joints_2d
 from dataset.shards import iterate_rows, rows_at
 from hands.joints import BONES_21, JointState, Side
 
-TILES = 12
+TILES = 24
 PNG_WIDTH = 2400
 _COLUMNS, _GAP, _CAPTION = 6, 16, 46
 _PAPER, _INK, _FAINT = (246, 245, 242), (32, 33, 36), (122, 122, 118)
