@@ -50,7 +50,7 @@ def _ids(*names: str) -> tuple[pa.Field, ...]:
     about = {
         "sample_id": "name of the image, unique in the dataset",
         "pose_id": "name of the two-hand pose, unique in `poses`",
-        "split": "part of the dataset: train, validation or test",
+        "split": "train, validation or test: what the run was made for; its environments belong to that split",
         "source": "where the base pose came from, for example the built-in gestures",
         "base_pose": "the pose or gesture that was augmented",
         "augmentation": "number of the augmented copy; 0 is the base pose itself",

@@ -40,7 +40,7 @@ class ValidationConfig(_Part):
     """Deepest vertex allowed inside the other hand."""
     max_limit_excess_deg: float = Field(0.5, ge=0)
     """Largest angle allowed outside Table 2."""
-    max_distance_mm: float = Field(60.0, ge=0)
+    max_distance_mm: float = Field(150.0, ge=0)
     """Hands farther apart than this do not interact."""
 
 
