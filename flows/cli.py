@@ -7,7 +7,7 @@ import click
 
 from dataset.errors import InputError
 
-CONFIG_HELP = "Recipe (YAML). Every key with its meaning: docs/configuration.md."
+CONFIG_HELP = "Recipe (YAML); configs/demo.yaml when none is named. Every key with its meaning: docs/configuration.md."
 
 
 class OneSentence(click.Group):
@@ -39,9 +39,9 @@ def run(file: Path | None, overrides: tuple[str, ...], out: Path, prefect: bool)
     """Make a dataset, or finish one: poses, images, labels, contact sheet."""
     click.echo("render-ih: loading", err=True)
     from flows.render_ih import render_ih, run_without_server
-    from tasks.config import load_config
+    from tasks.config import DEMO, load_config
 
-    config = load_config(file, overrides)
+    config = load_config(file or DEMO, overrides)
     made = (render_ih if prefect else run_without_server)(config, out)
     click.echo(f"dataset:       {made.folder}  ({made.images} images of {made.poses} poses; {made.rejected} refused)")
     click.echo(f"contact sheet: {made.contact_sheet}")

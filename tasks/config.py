@@ -1,6 +1,7 @@
 """The whole configuration of a render-ih run: the parts lie beside what they configure."""
 
 import json
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from dataset.errors import InputError
 from dataset.plan import CameraConfig, LookConfig
 from hands.augment import AugmentationConfig
 from hands.optimise import OptimisationConfig
+
+DEMO = Path(str(resources.files("configs"))) / "demo.yaml"
+"""The recipe that a run takes when none is named: minutes on two cores, where the defaults below take days."""
 
 
 class _Part(BaseModel):
@@ -111,7 +115,7 @@ def load_config(file: Path | None, overrides: tuple[str, ...] = ()) -> RenderIHC
     try:
         return RenderIHConfig.model_validate(values)
     except ValidationError as error:
-        raise InputError(_sentence(error, file)) from error
+        raise InputError(_sentence(error, None if overrides else file)) from error
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from dataset.manifest import Manifest
-from tasks.config import RenderIHConfig, load_config
+from tasks.config import DEMO, RenderIHConfig, load_config
 
 SMALL = (
     "source.names=[prayer, hand_heart]",
@@ -20,7 +20,7 @@ SMALL = (
 
 def config(*more: str) -> RenderIHConfig:
     """A run of four images that takes seconds."""
-    return load_config(None, SMALL + more)
+    return load_config(DEMO, SMALL + more)
 
 
 def rows(folder: Path, table: str) -> list[dict]:

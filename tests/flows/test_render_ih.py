@@ -131,7 +131,7 @@ def test_missing_and_damaged_environments_are_refused_before_work_begins(tmp_pat
 
 @pytest.mark.render
 def test_another_configuration_is_refused(made):
-    assert "seed is 0 there and 5 here" in failing(
+    assert "seed is 1 there and 5 here" in failing(
         "run", "--out", str(made), *[w for o in (*SMALL, "seed=5") for w in ("--set", o)]
     )
     assert "has no sample" in failing("rerender", "nobody", "--dataset", str(made))
