@@ -32,7 +32,8 @@ def render_images(run: Run, shard: str) -> int:
         return run.manifest.shards["images"][shard].rows
     plan = list(iterate_rows([run.manifest.path("plan", shard)]))
     images, refused = [], []
-    with bar(f"Rendering shard {shard}", len(plan), "images") as advance:
+    title = f"Rendering part {int(shard) + 1} of {len(run.manifest.shards['plan'])}"
+    with bar(title, len(plan), "images") as advance:
         for kind, row in _rendered(run, plan):
             (images if kind == "image" else refused).append(row)
             advance(1)
