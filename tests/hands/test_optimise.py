@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from dataset.gestures import load_gestures
 from hands.anatomy import hand_pose_to_angles, joint_frames, limit_excess
+from hands.gestures import gesture_pose
 from hands.joints import Side
 from hands.optimise import OptimisationConfig, _Problem, optimise
 from hands.pose import HandPose, TwoHandPose
@@ -37,12 +39,17 @@ def test_penetration_goes_and_limits_hold(hands, overlapping):
         assert new.limit_excess_deg < 0.01
 
 
-def test_attraction_closes_a_small_gap(hands, overlapping):
-    gap = TwoHandPose(overlapping.right.moved(torch.tensor([[0, 0.03, 0.0]])), overlapping.left)
-    before, after = judge(gap, hands), judge(optimise(gap, hands, QUICK), hands)
-    opened = [row for row in range(3) if before[row].max_penetration_mm == 0 and before[row].min_distance_mm < 15]
-    for row in opened:
-        assert after[row].min_distance_mm <= before[row].min_distance_mm
+def test_attraction_closes_a_small_gap(hands):
+    (prayer,) = load_gestures(names=("prayer",))
+    pose = gesture_pose(prayer, hands[Side.RIGHT], hands[Side.LEFT])
+    gap = TwoHandPose(pose.right.moved(torch.tensor([[0.012, 0.0, 0.0]])), pose.left)
+    without = OptimisationConfig(iterations=40, settle=30, attraction=(0.0, 0.0))
+    before, after, ignored = (
+        judge(p, hands)[0] for p in (gap, optimise(gap, hands, QUICK), optimise(gap, hands, without))
+    )
+    assert before.min_distance_mm > 4 and before.contact_vertices == 0
+    assert after.min_distance_mm < 2 and after.contact_vertices > 10 and after.max_penetration_mm < 2
+    assert ignored.min_distance_mm > 4
 
 
 def test_a_pose_ends_the_same_alone_or_in_company(hands, overlapping):
