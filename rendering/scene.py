@@ -26,7 +26,7 @@ METERED_RADIANCE = 0.75
 """Mean radiance of an environment that needs no correction."""
 METERING = 0.85
 """1 would make noon and night equally bright."""
-BLUR_OF_HANDS = 0.6
+BLUR_OF_HANDS = 0.2
 """The largest such disk on the hands themselves, in pixels."""
 COVERAGE = {Side.RIGHT: (1.0, 0.0, 0.0), Side.LEFT: (0.0, 1.0, 0.0)}
 
@@ -159,6 +159,7 @@ def _set_quality(scene: Any) -> None:
     cycles.caustics_reflective = cycles.caustics_refractive = False
     cycles.sample_clamp_indirect = 4.0
     cycles.blur_glossy = 0.5
+    cycles.filter_width = 1.0  # a wider filter mixes a hand's outline into pixels that the labels call background
 
 
 def _make_hand(scene: Any, side: Side, arrays: dict[str, np.ndarray]) -> Any:

@@ -1,0 +1,60 @@
+"""Label masks against what Cycles drew, for every hand of a dataset: overlap (IoU) with and without the outline's pixels.
+
+    python -m benchmarks.masks out/demo --count 20
+
+Images are rendered again from their plan rows, because a dataset keeps the labels and not Cycles' own coverage.
+"""
+
+import argparse
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from dataset.manifest import Manifest
+from dataset.rows import camera_of, pose_of
+from dataset.shards import iterate_rows
+from hands.joints import Side
+from rendering.labels import make_labels, overlap
+from tasks.config import RenderIHConfig
+from tasks.render_images import make_job
+from tasks.run import Run, open_run
+
+
+def overlaps(run: Run, row: dict, pose: dict, samples: int) -> tuple[float, float]:
+    """Smallest overlap of a hand above 2,000 pixels in one image: all pixels, and outlines left out."""
+    posed = {side: pose_of([pose[side]]).pose(run.hands[side]) for side in Side}
+    joints = {side: run.hands[side].joints_21(hand)[0].numpy().astype(np.float64) for side, hand in posed.items()}
+    fine = {side: run.surfaces[side].vertices(hand.vertices[0].numpy()) for side, hand in posed.items()}
+    job = make_job(row, fine, run)
+    drawn = run.renderer.render(replace(job, samples=samples or job.samples, denoise=False)).hands
+    labels = make_labels(run.surfaces, fine, joints, camera_of(row))
+    return overlap(labels, drawn), overlap(labels, drawn, margin=1)
+
+
+def main() -> None:
+    """Parse, render, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", type=Path)
+    parser.add_argument("--count", type=int, default=0, help="only so many images, spread evenly; 0: all")
+    parser.add_argument("--samples", type=int, default=0, help="light paths a pixel; 0: the row's own")
+    parser.add_argument("--only", nargs="*", default=(), metavar="SAMPLE_ID", help="these images")
+    options = parser.parse_args()
+    manifest = Manifest.read(options.dataset)
+    poses = {row["pose_id"]: row for row in iterate_rows(manifest.paths("poses"))}
+    plan = list(iterate_rows(manifest.paths("plan")))
+    plan = plan[:: max(len(plan) // options.count, 1)] if options.count else plan
+    plan = [row for row in plan if not options.only or row["sample_id"] in options.only]
+    config = RenderIHConfig.model_validate({key: value for key, value in manifest.config.items() if key != "inputs"})
+    with tempfile.TemporaryDirectory() as scratch, open_run(config, Path(scratch) / "run") as run:
+        found = [(overlaps(run, row, poses[row["pose_id"]], options.samples), row["sample_id"]) for row in plan]
+    for name, values in zip(("all pixels", "outlines left out"), np.array([pair for pair, _ in found]).T, strict=True):
+        print(
+            f"{name:<18} worst {values.min():.4f}   median {np.median(values):.4f}   below 0.99: {(values < 0.99).sum()}"
+        )
+    print("worst images: " + ", ".join(f"{sample} {pair[0]:.4f}" for pair, sample in sorted(found)[:5]))
+
+
+if __name__ == "__main__":
+    main()
