@@ -29,7 +29,7 @@ def examine(mano: Path | None = None, out: Path = Path()) -> list[Finding]:
 def _packages() -> Iterator[Finding]:
     version = sys.version_info
     yield Finding("Python", version[:2] == (3, 11), f"{version.major}.{version.minor} (bpy needs 3.11)")
-    for name in ("bpy", "torch", "pyarrow", "prefect", "smplx", "pysdf"):
+    for name in ("bpy", "torch", "pyarrow", "prefect", "pysdf"):
         try:
             yield Finding(name, True, metadata.version(name))
         except metadata.PackageNotFoundError:
@@ -92,7 +92,7 @@ def _try(what: str, look: Callable[[], str]) -> Finding:
 
 def _disk(out: Path) -> Finding:
     free = shutil.disk_usage(out).free / 1e9
-    return Finding("disk", free > 1, f"{free:.0f} GB free here; an image with its labels takes about 0.5 MB")
+    return Finding("disk", free > 1, f"{free:.0f} GB free here; an image with its labels takes about 0.2 MB")
 
 
 def _prefect() -> Finding:

@@ -1,7 +1,7 @@
 """Fast signed distance between posed hands, for optimisation; `hands.referee` has the exact one.
 
-Each query vertex takes its nearest vertex of the other hand and that vertex's normal: negative inside. Measured against
-an exact signed distance on deep poses it calls 94 % of penetrating vertices right and is 0.4 mm off on average.
+Each query vertex takes its nearest vertex of the other hand and that vertex's normal: negative inside. It is
+an approximation: on overlapping hands it calls more than nine in ten vertices inside or outside as an exact test does.
 """
 
 import torch

@@ -1,7 +1,7 @@
 """A step of a flow: a Prefect task inside a flow run, the plain function everywhere else.
 
-So a flow runs under a Prefect server with every step recorded, and also with no server at all, without the twelve
-seconds that a temporary one takes to start.
+So a flow runs under a Prefect server with every step recorded, and also with no server at all, without waiting for a
+temporary one to start.
 """
 
 from collections.abc import Callable
