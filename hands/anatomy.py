@@ -78,16 +78,20 @@ def joint_frames(model: HandModel) -> Float[Tensor, "15 3 3"]:
     return frames
 
 
-def angles_to_rotations(
-    angles: Float[Tensor, "*b 15 3"], frames: Float[Tensor, "15 3 3"]
-) -> Float[Tensor, "*b 15 3 3"]:
-    """Local joint rotations from (bend, splay, twist), radians."""
-    local = (
+def anatomical_rotations(angles: Float[Tensor, "*b 15 3"]) -> Float[Tensor, "*b 15 3 3"]:
+    """Rotations in each joint's own (twist, splay, bend) frame: the same matrices for mirrored poses of both hands."""
+    return (
         axis_rotation(2, angles[..., BEND])
         @ axis_rotation(1, angles[..., SPLAY])
         @ axis_rotation(0, angles[..., TWIST])
     )
-    return frames @ local @ frames.mT
+
+
+def angles_to_rotations(
+    angles: Float[Tensor, "*b 15 3"], frames: Float[Tensor, "15 3 3"]
+) -> Float[Tensor, "*b 15 3 3"]:
+    """Local joint rotations from (bend, splay, twist), radians."""
+    return frames @ anatomical_rotations(angles) @ frames.mT
 
 
 def rotations_to_angles(

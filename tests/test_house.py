@@ -16,7 +16,7 @@ ALLOWED = {
     "tasks": {"hands", "models", "dataset", "rendering"},
     "flows": {"hands", "models", "dataset", "rendering", "tasks"},
 }
-BARE = {"torch", "numpy", "jaxtyping", "pysdf"}
+BARE = {"torch", "numpy", "jaxtyping", "pysdf", "warp"}
 
 
 def imported(file: Path) -> set[str]:
@@ -51,7 +51,7 @@ def test_bare_rooms_import_with_torch_and_numpy_alone(room):
     for file in (ROOT / room).rglob("*.py"):
         assert imported(file) <= standard | BARE | {"hands", "models"}, file
     code = (
-        "import sys; sys.modules.update(dict.fromkeys(['pysdf', 'trimesh', 'prefect', 'bpy', 'pyarrow', 'scipy']));"
+        "import sys; sys.modules.update(dict.fromkeys(['pysdf', 'warp', 'trimesh', 'prefect', 'bpy', 'pyarrow', 'scipy']));"
         f"import pkgutil, importlib, {room}; "
         f"[importlib.import_module('{room}.' + m.name) for m in pkgutil.iter_modules({room}.__path__)]"
     )
