@@ -1,1 +1,1 @@
-"""The networks and what trains them. Nothing trains yet: the pipeline that feeds them comes first."""
+"""The networks and what trains them: torch alone, no files but checkpoints."""
