@@ -12,17 +12,34 @@ def wrist_loop(faces: Int[np.ndarray, "f 3"]) -> Int[np.ndarray, "n"]:
     Raises:
         ValueError: the boundary is not one closed loop.
     """
+    loops = boundary_loops(faces)
+    if not loops:
+        raise ValueError("the mesh is closed: it has no wrist boundary")
+    if len(loops) > 1:
+        edges = sum(map(len, loops))
+        raise ValueError(f"the mesh has {edges} boundary edges but its first loop only {len(loops[0])}")
+    return loops[0]
+
+
+def boundary_loops(faces: Int[np.ndarray, "f 3"]) -> list[Int[np.ndarray, "_"]]:
+    """The closed loops of edges that have a face on one side only, each in the direction of its faces.
+
+    Raises:
+        ValueError: two loops meet in one vertex.
+    """
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     directed = {(int(a), int(b)) for a, b in edges}
-    following = {a: b for a, b in directed if (b, a) not in directed}
-    if not following:
-        raise ValueError("the mesh is closed: it has no wrist boundary")
-    loop = [min(following)]
-    while following[loop[-1]] != loop[0]:
-        loop.append(following[loop[-1]])
-    if len(loop) != len(following):
-        raise ValueError(f"the mesh has {len(following)} boundary edges but its first loop only {len(loop)}")
-    return np.array(loop)
+    rim = [(a, b) for a, b in directed if (b, a) not in directed]
+    following = dict(rim)
+    if len(following) != len(rim):
+        raise ValueError("two boundary loops of the mesh meet in one vertex")
+    loops = []
+    while following:
+        loop = [min(following)]
+        while (ahead := following.pop(loop[-1])) != loop[0]:
+            loop.append(ahead)
+        loops.append(np.array(loop))
+    return loops
 
 
 def close_wrist(
@@ -41,3 +58,13 @@ def adjacency(faces: Int[np.ndarray, "f 3"], vertex_count: int) -> Bool[np.ndarr
     for a, b in ((0, 1), (1, 2), (2, 0)):
         connected[faces[:, a], faces[:, b]] = connected[faces[:, b], faces[:, a]] = True
     return connected
+
+
+def vertex_normals(vertices: Float[Tensor, "b v 3"], faces: Int[Tensor, "f 3"]) -> Float[Tensor, "b v 3"]:
+    """Unit outward normals, area-weighted."""
+    corners = vertices[:, faces]
+    face_normals = torch.linalg.cross(corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0], dim=-1)
+    normals = torch.zeros_like(vertices)
+    for corner in range(3):
+        normals = normals.index_add(1, faces[:, corner], face_normals)
+    return torch.nn.functional.normalize(normals, dim=-1)

@@ -1,36 +1,31 @@
 """Makes poses valid: hands touch without passing through each other and joints stay within their limits.
 
-The loss is RenderIH's Eq. 13 without its discriminator: `w1·L_A + w2·L_a + w4·L_p`, plus a spring to the pose that came
-in, which keeps a gesture what it was. Every term, learning rate and plateau counter belongs to one pose: a pose ends the
-same alone or among thousands. Batched kernels differ in the last digit with the batch's size, so arithmetic is float64 and
-the variables snap to a grid of 0.2 nanometres and nanoradians after each step: the last digits never get to matter.
+RenderIH's optimisation (§3.1, supplement §2): 215 steps of Adam on `hands.objective`, anchor pairs found anew every 40
+steps, penetration weighing most at first and attraction growing until step 165. Learning rate, plateau and every decision
+belong to one pose: it ends the same alone or among thousands, and batch size and threads change speed alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
-from hands.anatomy import (
-    anatomy_loss,
-    angles_to_hand_pose,
-    angles_to_rotations,
-    hand_pose_to_angles,
-    joint_frames,
-    limits,
-    movable,
-)
-from hands.contact import AnchorPairs, attraction_loss, pair_anchors, select_anchors
-from hands.distance import signed_distance, vertex_normals
+from hands.adam import PerPoseAdam
+from hands.anatomy import angles_to_hand_pose, joint_frames, limits, movable
+from hands.contact import Anchors
 from hands.joints import Side
-from hands.model import HandModel, PosedHand
+from hands.model import HandModel
+from hands.naturalness import Naturalness
+from hands.objective import ANGLES, Objective, Weights, snap
+from hands.penetration import Depth, MakeSearch, Search
 from hands.pose import HandPose, TwoHandPose
-from hands.rotations import axis_angle_to_matrix
-
-EPSILON = 1e-3
-"""Adam's, far above rounding noise: in mirrored poses some slopes are exactly zero, and Adam must not blow up their noise."""
+from hands.separation import ways_out
+from hands.skinning import PosedSurfaces
 
 
 @dataclass(frozen=True)
@@ -40,161 +35,167 @@ class OptimisationConfig:
     iterations: int = 215
     """Steps of Adam (supplement §2)."""
     learning_rate: float = 0.01
-    """Largest change of an angle in one step, radians."""
-    translation_rate: float = 0.1
+    """Largest change of an angle in one step, radians (supplement §2)."""
+    translation_rate: float = 0.05
     """Step of a translation in metres, as a share of the angles' step in radians."""
     patience: int = 20
-    """Steps without progress of a pose before its learning rate is halved."""
+    """Steps without progress of a pose before its learning rate is halved (supplement §2)."""
     rebuild_pairs: int = 40
-    """Steps between searches for anchor pairs."""
+    """Steps between searches for anchor pairs (supplement §2)."""
     settle: int = 165
-    """Step at which attraction reaches its full weight and penetration its least."""
-    attraction: tuple[float, float] = (0.2, 2.0)
+    """Step at which attraction reaches its full weight and penetration its least (supplement §2)."""
+    attraction: tuple[float, float] = (1.0, 6.0)
     """w1 at the start and from `settle` on."""
-    penetration: tuple[float, float] = (4.0, 3.0)
-    """w4 at the start and from `settle` on."""
     anatomy: float = 100.0
     """w2."""
-    spring: tuple[float, float] = (1.0, 0.05)
-    """Pull of each angle (radians) and of each hand's position (cm) towards the pose that came in."""
+    adversarial: float = 5.0
+    """w3; 0 leaves the discriminator out."""
+    penetration: tuple[float, float] = (8.0, 6.0)
+    """w4 at the start and from `settle` on."""
+    spring: float = 0.0
+    """Pull towards the pose that came in: of each angle, and of 4.5 cm as much as of one radian. Not in the paper."""
+    separate_mm: float = 3.0
+    """Hands that are deeper in each other when pairs are searched again, until `settle`, are pulled apart first; 0: never."""
+    depth: Depth = Depth.UNION
+    """What counts as depth: `union`, or `parts` for Eq. 4 to the letter."""
 
     __pydantic_config__ = {"extra": "forbid", "use_attribute_docstrings": True}  # noqa: RUF012
 
     def __post_init__(self) -> None:
         if self.iterations < 0:
             raise ValueError(f"optimisation.iterations is {self.iterations}, must be 0 or more")
-        if self.learning_rate <= 0:
-            raise ValueError(f"optimisation.learning_rate is {self.learning_rate}, must be above 0")
+        for name in ("learning_rate", "rebuild_pairs"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"optimisation.{name} is {getattr(self, name)}, must be above 0")
 
-    def weights_at(self, step: int) -> tuple[float, float]:
-        """(w1, w4) of a step: attraction grows and penetration falls until `settle`."""
+    def weights_at(self, step: int) -> Weights:
+        """The weights of a step: attraction grows and penetration falls until `settle`."""
         share = min(step / max(self.settle, 1), 1.0)
         blend = lambda ends: ends[0] + (ends[1] - ends[0]) * share  # noqa: E731
-        return blend(self.attraction), blend(self.penetration)
+        return Weights(blend(self.attraction), self.anatomy, self.adversarial, blend(self.penetration), self.spring)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Who the hands are and what judges them: all that optimisation needs besides poses and its configuration."""
+
+    hands: dict[Side, HandModel]
+    anchors: Anchors
+    naturalness: Naturalness | None = None
+    """Called with float64 rotations; None leaves out Eq. 8."""
+    make_search: MakeSearch | None = None
+    """Another engine to measure depths with, such as `BvhSearch.build`; None: the one the configuration names."""
+    real: torch.dtype = torch.float32
+    """Precision of surfaces and depths."""
 
 
 def optimise(
     poses: TwoHandPose,
-    hands: dict[Side, HandModel],
+    engine: Engine,
     config: OptimisationConfig,
+    batch: int = 64,
+    threads: int = 1,
     on_step: Callable[[int], None] | None = None,
 ) -> TwoHandPose:
-    """Optimised copies of the poses; `on_step` hears the number of each finished step. Shapes and wrist rotations stay."""
-    problem = _Problem(poses, hands, config)
-    variables = problem.start.clone().requires_grad_()
-    adam = _PerPoseAdam(problem.rates, config.patience)
+    """Optimised copies of the poses; shapes and wrist rotations stay.
+
+    Args:
+        poses: on the device to work on.
+        batch: poses optimised at once, and `threads` such batches side by side.
+        on_step: hears how many poses took a step, from any thread.
+    """
+    parts = [poses[slice(first, first + batch)] for first in range(0, len(poses), batch)]
+    run = lambda part: _optimise_batch(part, engine, config, on_step)  # noqa: E731
+    with _one_torch_thread(), ThreadPoolExecutor(threads) as pool:
+        return TwoHandPose.stack(list(pool.map(run, parts)))
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Threads of batches beat threads inside small operations, and the two together trip over each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _optimise_batch(
+    poses: TwoHandPose, engine: Engine, config: OptimisationConfig, on_step: Callable[[int], None] | None
+) -> TwoHandPose:
+    natural = engine.naturalness if config.adversarial else None
+    make_search = engine.make_search or partial(Search.build, kind=config.depth)
+    objective = Objective.build(poses, engine.hands, engine.anchors, natural, make_search, engine.real)
+    variables = objective.start.clone()
+    adam = PerPoseAdam(variables.flatten(1), _rates(config).to(variables), config.patience)
     for step in range(config.iterations):
-        loss = problem.loss(variables, step)
-        (gradient,) = torch.autograd.grad(loss.sum(), variables)
-        with torch.no_grad():
-            adam.step(variables, gradient, loss)
-            variables.copy_(snap(variables))
+        if step % config.rebuild_pairs == 0:
+            _look_around(objective, variables, adam, step, config)
+        _descend(objective, variables, adam, step, config)
         if on_step:
-            on_step(step)
-    return problem.poses(variables.detach())
+            on_step(len(poses))
+    return finished_poses(variables, poses, engine.hands)
 
 
-def snap(values: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-    """Rounded to multiples of 2⁻³²."""
-    return (values * 2.0**32).round() / 2.0**32
+def _look_around(
+    objective: Objective, variables: Float[Tensor, "b 2 48"], adam: PerPoseAdam, step: int, config: OptimisationConfig
+) -> None:
+    """Free the hands that are stuck, find the anchor pairs, and judge progress anew."""
+    with torch.no_grad():
+        surfaces = objective.surfaces(variables)
+        if config.separate_mm and 0 < step <= config.settle:
+            surfaces = _free_the_stuck(objective, variables, adam, surfaces, config)
+    objective.pair(surfaces)
+    adam.judge_anew()
 
 
-class _Problem:
-    """The variables of a batch (per hand: 15×3 angles, then 3 of translation), and their loss."""
-
-    def __init__(self, poses: TwoHandPose, hands: dict[Side, HandModel], config: OptimisationConfig) -> None:
-        self.given, self.config = poses, config
-        device = poses.right.transl.device
-        self.models = {side: HandModel(hands[side].arrays, torch.float64).to(device) for side in Side}
-        self.frames = {side: joint_frames(model) for side, model in self.models.items()}
-        self.low, self.high = (bound.to(device) for bound in limits(torch.float64))
-        self.start = snap(torch.cat([self._hand_start(side) for side in Side], dim=1))
-        hand_rates = torch.cat([movable().flatten().double(), torch.full((3,), config.translation_rate)])
-        self.rates = (config.learning_rate * hand_rates).repeat(2).to(device)
-        angle, position = config.spring
-        self.stiffness = torch.tensor(([angle] * 45 + [1e4 * position] * 3) * 2, dtype=torch.float64, device=device)
-        self.anchors = {side: select_anchors(m.arrays.faces, len(m.v_template)) for side, m in self.models.items()}
-        self.pairs: dict[Side, AnchorPairs] = {}
-
-    def _hand_start(self, side: Side) -> Float[Tensor, "b 48"]:
-        pose = self.given.side(side)
-        angles = hand_pose_to_angles(pose.hand_pose.double(), self.frames[side])
-        angles = torch.where(movable().to(angles.device), angles, 0.0)
-        return torch.cat([angles.flatten(1), pose.transl.double()], dim=1)
-
-    def angles(self, variables: Float[Tensor, "b 96"], side: Side) -> Float[Tensor, "b 15 3"]:
-        first = 0 if side is Side.RIGHT else 48
-        return variables[:, first : first + 45].unflatten(1, (15, 3))
-
-    def transl(self, variables: Float[Tensor, "b 96"], side: Side) -> Float[Tensor, "b 3"]:
-        first = 45 if side is Side.RIGHT else 93
-        return variables[:, first : first + 3]
-
-    def posed(self, variables: Float[Tensor, "b 96"], side: Side) -> PosedHand:
-        given, model = self.given.side(side), self.models[side]
-        root = axis_angle_to_matrix(given.global_orient.double())[:, None]
-        rotations = torch.cat([root, angles_to_rotations(self.angles(variables, side), self.frames[side])], dim=1)
-        return model.pose_with_rotations(rotations, given.betas.double(), self.transl(variables, side))
-
-    def loss(self, variables: Float[Tensor, "b 96"], step: int) -> Float[Tensor, "b"]:
-        attraction, penetration = self.config.weights_at(step)
-        surface = {side: self.posed(variables, side).vertices for side in Side}
-        normals = {side: vertex_normals(surface[side], self.models[side].faces) for side in Side}
-        if step % self.config.rebuild_pairs == 0:
-            self._pair(surface, normals)
-        total = (self.stiffness * (variables - self.start).square()).sum(-1)
-        for side in Side:
-            other = side.other
-            depth = (-signed_distance(surface[side], surface[other], normals[other])).clamp_min(0)
-            pull = attraction_loss(
-                surface[side][:, self.anchors[side]], surface[other][:, self.anchors[other]], self.pairs[side]
-            )
-            total = total + penetration * 100 * depth.sum(-1) + attraction * 1e4 * pull
-            total = total + self.config.anatomy * anatomy_loss(self.angles(variables, side))
-        return total
-
-    @torch.no_grad()
-    def _pair(self, surface: dict[Side, Tensor], normals: dict[Side, Tensor]) -> None:
-        picked = {s: (surface[s][:, self.anchors[s]], normals[s][:, self.anchors[s]]) for s in Side}
-        self.pairs = {side: pair_anchors(*picked[side], *picked[side.other]) for side in Side}
-
-    def poses(self, variables: Float[Tensor, "b 96"]) -> TwoHandPose:
-        """Float32 poses with every angle inside its limits."""
-        return TwoHandPose(*(self._hand_pose(variables, side) for side in Side))
-
-    def _hand_pose(self, variables: Float[Tensor, "b 96"], side: Side) -> HandPose:
-        given = self.given.side(side)
-        angles = self.angles(variables, side).clamp(self.low, self.high)
-        hand_pose = snap(angles_to_hand_pose(angles, self.frames[side])).to(given.hand_pose)
-        transl = snap(self.transl(variables, side)).to(given.transl)
-        return HandPose(given.global_orient, hand_pose, given.betas, transl)
+def _free_the_stuck(
+    objective: Objective,
+    variables: Float[Tensor, "b 2 48"],
+    adam: PerPoseAdam,
+    surfaces: PosedSurfaces,
+    config: OptimisationConfig,
+) -> PosedSurfaces:
+    stuck = objective.penetration(surfaces).depth.amax((1, 2)) > config.separate_mm / 1e3
+    if not stuck.any():
+        return surfaces
+    apart = ways_out(objective.search, surfaces, stuck) / 2
+    variables[:, 0, ANGLES:] += apart
+    variables[:, 1, ANGLES:] -= apart
+    variables.copy_(snap(variables))
+    adam.start_over(stuck)
+    return objective.surfaces(variables)
 
 
-class _PerPoseAdam:
-    """Adam (Kingma & Ba 2015) whose learning rate falls pose by pose when that pose's loss stops falling."""
+def _descend(
+    objective: Objective, variables: Float[Tensor, "b 2 48"], adam: PerPoseAdam, step: int, config: OptimisationConfig
+) -> None:
+    """One step of Adam. Progress is measured by the final weights: the moving ones let the loss grow by themselves."""
+    leaf = variables.detach().requires_grad_()
+    terms = objective.terms(leaf, objective.surfaces(leaf))
+    (slope,) = torch.autograd.grad(terms.weighted(config.weights_at(step)).sum(), leaf)
+    with torch.no_grad():
+        adam.step(
+            variables.view(len(variables), -1), slope.flatten(1), terms.weighted(config.weights_at(config.settle))
+        )
+        variables.copy_(snap(variables))
 
-    def __init__(self, rates: Float[Tensor, "d"], patience: int, floor: float = 0.02) -> None:
-        self.rates, self.patience, self.floor = rates, patience, floor
-        self.count = 0
-        self.first = self.second = self.scale = self.best = self.waited = None
 
-    def step(self, variables: Float[Tensor, "b d"], gradient: Float[Tensor, "b d"], loss: Float[Tensor, "b"]) -> None:
-        if self.first is None:
-            self.first, self.second = torch.zeros_like(gradient), torch.zeros_like(gradient)
-            self.scale, self.best = torch.ones_like(loss), torch.full_like(loss, torch.inf)
-            self.waited = torch.zeros_like(loss)
-        self._watch(loss)
-        self.count += 1
-        self.first.lerp_(gradient, 0.1)
-        self.second.lerp_(gradient.square(), 0.001)
-        mean = self.first / (1 - 0.9**self.count)
-        spread = (self.second / (1 - 0.999**self.count)).sqrt()
-        variables -= self.scale[:, None] * self.rates * mean / (spread + EPSILON)
+def _rates(config: OptimisationConfig) -> Float[Tensor, "96"]:
+    hand = torch.cat([movable().flatten().double(), torch.full((3,), config.translation_rate, dtype=torch.float64)])
+    return config.learning_rate * hand.repeat(2)
 
-    def _watch(self, loss: Float[Tensor, "b"]) -> None:
-        better = loss < self.best * (1 - 1e-4)
-        self.best = torch.where(better, loss, self.best)
-        self.waited = torch.where(better, 0.0, self.waited + 1)
-        tired: Bool[Tensor, b] = self.waited > self.patience
-        self.scale = torch.where(tired, (self.scale / 2).clamp_min(self.floor), self.scale)
-        self.waited = torch.where(tired, 0.0, self.waited)
+
+def finished_poses(variables: Float[Tensor, "b 2 48"], given: TwoHandPose, hands: dict[Side, HandModel]) -> TwoHandPose:
+    """Poses in the given precision with every angle inside its limits."""
+    low, high = (bound.to(variables) for bound in limits(torch.float64))
+    done = []
+    for h, side in enumerate(Side):
+        pose = given.side(side)
+        frames = joint_frames(HandModel(hands[side].arrays, torch.float64)).to(variables)
+        angles = variables[:, h, :ANGLES].unflatten(-1, (15, 3)).clamp(low, high)
+        hand_pose = snap(angles_to_hand_pose(angles, frames)).to(pose.hand_pose)
+        transl = snap(variables[:, h, ANGLES:]).to(pose.transl)
+        done.append(HandPose(pose.global_orient, hand_pose, pose.betas, transl))
+    return TwoHandPose(*done)

@@ -1,26 +1,28 @@
-"""Exact judgement of a two-hand pose: inside tests by pysdf, distances by exact point–triangle geometry.
+"""Exact judgement of two-hand poses. Which vertices are inside is pysdf's answer, how deep is a hierarchy's (closest point).
 
-pysdf's `contains` is exact, its distances are not; so it only says which vertices are inside. It is imported when a
-judgement is asked for, so that this package loads without it.
+pysdf counts crossings: exact, but a vertex where a hand runs through itself is crossed twice and counted out. Such a
+vertex sees the closest surface from behind; its solid angle decides. pysdf's own distances are approximate and not used.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from hands.anatomy import hand_pose_to_angles, joint_frames, limit_excess
 from hands.joints import Side
-from hands.mesh import close_wrist
 from hands.model import HandModel
+from hands.parts import subdivide
 from hands.pose import TwoHandPose
+from hands.surface_bvh import SurfaceTree
 
 CONTACT = 0.003
 """Vertices closer than this to the other hand's surface are in contact, metres."""
-NEAR = 0.01
-"""Distances are computed exactly up to this; beyond it only the nearest vertex is used, metres."""
+TOUCH = 1e-4
+"""Closer to the surface than this, inside and outside are not told apart, metres."""
 
 
 @dataclass(frozen=True)
@@ -37,73 +39,81 @@ class Interaction:
     """Largest angle outside Table 2, over both hands; twist included."""
 
 
+class Referee:
+    """Judges poses of one pair of hands; built once, because a hierarchy is costly to build and cheap to refit."""
+
+    def __init__(self, hands: dict[Side, HandModel]) -> None:
+        self.models = {side: HandModel(hands[side].arrays, torch.float64) for side in Side}
+        parts = {side: subdivide(hands[side].arrays) for side in Side}
+        self.parts = parts
+        self.faces = {side: torch.as_tensor(parts[side].surface) for side in Side}
+        self.trees = {side: SurfaceTree.build(hands[side], parts[side], torch.device("cpu")) for side in Side}
+
+    def judge(self, poses: TwoHandPose) -> list[Interaction]:
+        """One verdict a pose."""
+        exact = poses.to(torch.float64)
+        vertices = {side: self._closed(exact, side) for side in Side}
+        excess = torch.stack([self._limit_excess(exact, side) for side in Side]).amax(0)
+        return [
+            self._judge_one({side: vertices[side][row] for side in Side}, float(excess[row]))
+            for row in range(len(poses))
+        ]
+
+    def _closed(self, poses: TwoHandPose, side: Side) -> Float[Tensor, "b w 3"]:
+        posed = poses.side(side).pose(self.models[side]).vertices
+        centre = posed[:, self.parts[side].rings[0]].mean(1, keepdim=True)
+        return torch.cat([posed, centre], dim=1)
+
+    def _limit_excess(self, poses: TwoHandPose, side: Side) -> Float[Tensor, "b"]:
+        angles = hand_pose_to_angles(poses.side(side).hand_pose, joint_frames(self.models[side]))
+        return torch.rad2deg(limit_excess(angles).abs().flatten(1).amax(1))
+
+    def _judge_one(self, hand: dict[Side, Float[Tensor, "w 3"]], excess_deg: float) -> Interaction:
+        measured = [self._measure(hand, side) for side in Side]
+        distance = torch.cat([torch.where(inside, 0.0, away) for away, inside in measured])
+        depth = torch.cat([torch.where(inside, away, 0.0) for away, inside in measured])
+        return Interaction(
+            min_distance_mm=1e3 * float(distance.min()),
+            max_penetration_mm=1e3 * float(depth.max()),
+            contact_vertices=int((distance <= CONTACT).sum()),
+            limit_excess_deg=excess_deg,
+        )
+
+    def _measure(
+        self, hand: dict[Side, Float[Tensor, "w 3"]], side: Side
+    ) -> tuple[Float[Tensor, "v"], Bool[Tensor, "v"]]:
+        """Distance of one hand's vertices to the other's surface in metres, and which of them are inside."""
+        query, surface, faces = hand[side][:-1], hand[side.other], self.faces[side.other]
+        tree = self.trees[side.other]
+        tree.place(surface)
+        found = tree.closest(query)
+        inside = contains(query, surface, faces)
+        behind = found.height < 0
+        doubtful = (behind & ~inside & (found.distance > TOUCH)).nonzero()[:, 0]
+        if len(doubtful):
+            inside[doubtful] = winding_number(query[doubtful], surface[faces]) > 0.5
+        return found.distance.double(), inside
+
+
 def judge(poses: TwoHandPose, hands: dict[Side, HandModel]) -> list[Interaction]:
-    """One exact verdict a pose, in float64."""
-    closed, excess = {}, torch.zeros(len(poses), dtype=torch.float64)
-    for side in Side:
-        model = HandModel(hands[side].arrays, torch.float64)
-        pose = poses.side(side).to(torch.float64)
-        closed[side] = close_wrist(pose.pose(model).vertices, model.faces)
-        angles = limit_excess(hand_pose_to_angles(pose.hand_pose, joint_frames(model)))
-        excess = torch.maximum(excess, angles.abs().flatten(1).amax(1))
-    return [
-        _judge_one({s: (v[i], f) for s, (v, f) in closed.items()}, float(torch.rad2deg(excess[i])))
-        for i in range(len(poses))
-    ]
+    """One exact verdict a pose; many batches of the same hands are quicker with a `Referee` of your own."""
+    return Referee(hands).judge(poses)
 
 
-def _judge_one(hand: dict[Side, tuple[Tensor, Tensor]], excess_deg: float) -> Interaction:
-    distances, depths = [], []
-    for side in Side:
-        query = hand[side][0][:-1]
-        vertices, faces = hand[side.other]
-        distance = distance_to_surface(query, vertices, vertices[faces])
-        inside = contains(query, vertices, faces.numpy())
-        distances.append(torch.where(inside, 0.0, distance))
-        depths.append(torch.where(inside, distance, 0.0))
-    distance, depth = torch.cat(distances), torch.cat(depths)
-    return Interaction(
-        min_distance_mm=1e3 * float(distance.min()),
-        max_penetration_mm=1e3 * float(depth.max()),
-        contact_vertices=int((distance <= CONTACT).sum()),
-        limit_excess_deg=excess_deg,
-    )
-
-
-def contains(points: Float[Tensor, "n 3"], vertices: Float[Tensor, "v 3"], faces: np.ndarray) -> Bool[Tensor, "n"]:
-    """Which points are inside a watertight mesh."""
+def contains(
+    points: Float[Tensor, "n 3"], vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]
+) -> Bool[Tensor, "n"]:
+    """Which points a watertight mesh encloses an odd number of times."""
     from pysdf import SDF
 
-    sdf = SDF(vertices.numpy().astype(np.float32), faces.astype(np.uint32))
+    sdf = SDF(vertices.numpy().astype(np.float32), faces.numpy().astype(np.uint32))
     return torch.as_tensor(sdf.contains(points.numpy().astype(np.float32)))
 
 
-def distance_to_surface(
-    points: Float[Tensor, "n 3"], vertices: Float[Tensor, "v 3"], triangles: Float[Tensor, "f 3 3"]
-) -> Float[Tensor, "n"]:
-    """Unsigned distance in metres: exact below `NEAR`, an upper bound beyond it."""
-    distance = torch.cdist(points, vertices).amin(1)
-    centre, size = triangles.mean(1), (triangles - triangles.mean(1, keepdim=True)).norm(dim=-1).amax()
-    rows = (distance < NEAR + size).nonzero()[:, 0]
-    if len(rows):
-        reachable = torch.cdist(points[rows], centre).amin(0) < NEAR + size
-        distance[rows] = point_triangle_distance(points[rows], triangles[reachable]).amin(1)
-    return distance
-
-
-def point_triangle_distance(points: Float[Tensor, "n 3"], triangles: Float[Tensor, "f 3 3"]) -> Float[Tensor, "n f"]:
-    """Exact distance of every point to every triangle, metres."""
-    corners = triangles.unbind(1)
-    normal = torch.nn.functional.normalize(
-        torch.linalg.cross(corners[1] - corners[0], corners[2] - corners[0], dim=-1), dim=-1
-    )
-    nearest_edge = torch.full((len(points), len(triangles)), torch.inf, dtype=points.dtype)
-    above_face = torch.ones(len(points), len(triangles), dtype=torch.bool)
-    for k in range(3):
-        start, edge = corners[k], corners[(k + 1) % 3] - corners[k]
-        offset = points[:, None] - start
-        along = ((offset * edge).sum(-1) / edge.square().sum(-1)).clamp(0, 1)
-        nearest_edge = torch.minimum(nearest_edge, (offset - along[..., None] * edge).norm(dim=-1))
-        above_face &= (torch.linalg.cross(edge, normal, dim=-1) * offset).sum(-1) <= 0
-    plane = ((points[:, None] - corners[0]) * normal).sum(-1).abs()
-    return torch.where(above_face, plane, nearest_edge)
+def winding_number(points: Float[Tensor, "n 3"], triangles: Float[Tensor, "f 3 3"]) -> Float[Tensor, "n"]:
+    """How many times a closed surface winds around each point (van Oosterom & Strackee 1983, solid angles)."""
+    a, b, c = (corner - points[:, None] for corner in triangles.unbind(1))
+    la, lb, lc = a.norm(dim=-1), b.norm(dim=-1), c.norm(dim=-1)
+    spanned = (a * torch.linalg.cross(b, c, dim=-1)).sum(-1)
+    around = la * lb * lc + (a * b).sum(-1) * lc + (b * c).sum(-1) * la + (c * a).sum(-1) * lb
+    return (2 * torch.atan2(spanned, around)).sum(-1) / (4 * math.pi)
