@@ -28,7 +28,9 @@ _IMAGE_COLUMNS = (
     "render.seconds",
     "provenance.base_pose",
 )
-_POSE_COLUMNS = ("min_distance_mm", "max_penetration_mm", "contact_vertices", "limit_excess_deg")
+_POSE_COLUMNS = ("min_distance_mm", "max_penetration_mm", "contact_vertices", "limit_excess_deg", "naturalness")
+PAPER_ACCEPTANCE = 0.93
+"""Share of optimised poses that RenderIH kept (supplement §1)."""
 
 Column = Mapping[str, pa.ChunkedArray]
 
@@ -68,11 +70,12 @@ class Inspection:
     max_penetration_mm: Float[np.ndarray, "p"]
     contact_vertices: Int[np.ndarray, "p"]
     limit_excess_deg: Float[np.ndarray, "p"]
+    naturalness: Float[np.ndarray, "p"]
 
     @property
     def acceptance(self) -> float:
-        """Accepted poses among all that were judged; 1 when none was. An image refused by `render` is not a pose."""
-        refused = sum(count for rule, count in self.rejected.items() if not rule.startswith("render:"))
+        """Accepted poses among all that were judged, 1 when none was: not those that `read` or images that `render` refused."""
+        refused = sum(count for rule, count in self.rejected.items() if rule.startswith("validate:"))
         judged = self.rows["poses"] + refused
         return self.rows["poses"] / judged if judged else 1.0
 
@@ -83,7 +86,8 @@ class Inspection:
 
     def text(self) -> str:
         """A summary for a terminal, one fact a line."""
-        judged, deepest = f"{self.acceptance:.0%} of those judged", f"{self.max_penetration_mm.max(initial=0):.3g}"
+        judged = f"{self.acceptance:.0%} of those judged (the paper: {PAPER_ACCEPTANCE:.0%})"
+        deepest = f"{self.max_penetration_mm.max(initial=0):.3g}"
         lines = {
             "images": f"{self.rows['images']:,} of {self.rows['plan']:,} planned, {_listed(self.splits) or 'no split'}",
             "poses": f"{self.rows['poses']:,} accepted, {judged}; {self.poses_seen:,} have images",
@@ -93,6 +97,7 @@ class Inspection:
             "joints": f"{self.visible_joints:.0%} visible",
             "contact": f"{_median(self.contact_vertices)} vertices, {_median(self.min_distance_mm)} mm apart (medians)",
             "penetration": f"{_median(self.max_penetration_mm)} mm (median), {deepest} mm at most",
+            "naturalness": f"{_median(self.naturalness)} (median, of the less natural hand)",
             "refused": _listed(self.rejected) or "none",
             "size": f"{sum(self.bytes.values()) / 1e6:,.1f} MB",
         }

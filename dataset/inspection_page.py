@@ -68,6 +68,7 @@ def _charts(found: Inspection) -> str:
         card("Distance between the hands", histogram(found.min_distance_mm, "mm"), "smallest, per pose"),
         card("Penetration", histogram(found.max_penetration_mm, "mm"), "deepest, per pose"),
         card("Joint limits", histogram(found.limit_excess_deg, "degrees"), "largest excess, per accepted pose"),
+        card("Naturalness", histogram(found.naturalness, "probability"), "of the less natural hand, per pose"),
         card("Refused poses", bars(found.rejected), "by step and reason"),
     ]
     return f'<section><h2>Content</h2><div class="charts">{"".join(cards)}</div></section>'

@@ -155,6 +155,7 @@ _POSES = (
     _group("left", "MANO parameters of the left hand", *_hand_parameters("world frame", "", "")),
     *_CONTACT,
     _column("limit_excess_deg", "float32", "largest excess of a joint angle over its anatomical limit, degrees"),
+    _column("naturalness", "float32", "the discriminator's probability that the less natural hand's pose is natural"),
 )
 
 _PLAN = (

@@ -113,6 +113,46 @@ def rerender(sample_id: str, dataset: Path, out: Path | None, samples: int | Non
 
 
 @main.group()
+def train() -> None:
+    """Train the networks."""
+
+
+@train.command("naturalness")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("out/naturalness"), help="Folder of the result.")
+@click.option(
+    "--poses",
+    multiple=True,
+    metavar="KIND=PATH",
+    help="Recordings to learn from instead of the built-in gestures, e.g. freihand=DIR; may be given again.",
+)
+@click.option("--mano", type=click.Path(path_type=Path), default=None, help="MANO folder, when the poses are MANO's.")
+@click.option("--seed", type=click.IntRange(0), default=0, help="Decides every random number.")
+@click.option("--samples", type=click.IntRange(500), default=40_000, help="Labelled poses to learn from.")
+@click.option("--epochs", type=click.IntRange(1), default=15, help="How often so many are shown.")
+@click.option("--folds", type=click.IntRange(2), default=4, help="Trainings that judge the network on unseen gestures.")
+@click.option("--prefect", is_flag=True, help="Record the training on the Prefect server that is configured.")
+def train_natural_discriminator(
+    out: Path,
+    poses: tuple[str, ...],
+    mano: Path | None,
+    seed: int,
+    samples: int,
+    epochs: int,
+    folds: int,
+    prefect: bool,
+) -> None:
+    """Train the network that tells natural hand poses from unnatural ones; a minute on one core."""
+    from flows.train_naturalness import train_naturalness, train_without_server
+    from models.naturalness import NaturalnessTraining
+
+    config = NaturalnessTraining(samples=samples, epochs=epochs, folds=folds)
+    made = (train_naturalness if prefect else train_without_server)(config, out, seed, poses, mano)
+    for name, value in {**made.metrics["held_out"], **made.metrics["force"]}.items():
+        click.echo(f"{name.replace('_', ' '):<38} {value:.4f}")
+    click.echo(f"checkpoint: {made.checkpoint}\ncard:       {made.card}")
+
+
+@main.group()
 def assets() -> None:
     """Environment maps and hand files."""
 
@@ -139,6 +179,20 @@ def verify_assets(folder: Path | None) -> None:
     for entry in read_environments():
         check(entry, folder)
         click.echo(f"whole    {entry.id}")
+
+
+@assets.command("anchors")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Anchor file (JSON) to write.")
+@click.option("--mano", type=click.Path(path_type=Path), default=None, help="Folder with MANO_RIGHT.pkl and MANO_LEFT.pkl.")
+@click.option(
+    "--poses", type=click.Path(path_type=Path), default=None, help="Parquet of two-hand poses; default: the gesture library."
+)
+def anchors(out: Path, mano: Path | None, poses: Path | None) -> None:
+    """Choose the vertices that attract the other hand: those that touch it most often in a set of poses."""
+    from tasks.anchors import choose_anchors
+
+    chosen = choose_anchors(out, mano, poses)
+    click.echo(f"anchors: {out}  ({len(chosen.right)} on the right hand, {len(chosen.left)} on the left)")
 
 
 @assets.command("build-hand")

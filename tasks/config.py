@@ -3,10 +3,10 @@
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dataset.errors import InputError
 from dataset.plan import CameraConfig, LookConfig
@@ -26,15 +26,44 @@ class HandsConfig(_Part):
 
     mano: Path | None = None
     """Folder with MANO_RIGHT.pkl and MANO_LEFT.pkl; empty: the built-in free hand."""
+    anchors: Path | None = None
+    """Anchor file made by `render-ih assets anchors`; empty: the built-in one, or evenly spread anchors for another hand."""
 
 
 class SourceConfig(_Part):
-    """Where raw poses come from."""
+    """Where raw poses come from; docs/pose-sources.md describes the formats."""
 
+    kind: Literal["gestures", "interhand26m", "reinterhand", "hic", "parquet"] = "gestures"
+    """gestures: the gesture library; interhand26m, reinterhand, hic: recordings; parquet: any table of poses."""
+    path: Path | None = None
+    """Folder of the data set, or file or folder of Parquet; not for gestures."""
+    subset: str = "train"
+    """interhand26m: train, val or test; reinterhand: train, test or all. The others have none."""
+    distinct: int = Field(0, ge=0)
+    """This many poses, chosen to differ as much as possible; 0: all. The paper has 3680."""
+    max_hand_distance_mm: float = Field(50.0, gt=0)
+    """Frames whose hands are farther apart are left out; not for gestures."""
+    faults: Literal["skip", "refuse"] = "skip"
+    """skip: what cannot be read is left out and listed in `rejected/`; refuse: it ends the run."""
     gestures: Path | None = None
     """Folder of gesture files; empty: the built-in library."""
     names: tuple[str, ...] = ()
-    """Only these gestures; empty: all."""
+    """Only these gestures; empty: all. Ignored by the other kinds."""
+
+    @model_validator(mode="after")
+    def _places_belong_to_the_kind(self) -> "SourceConfig":
+        if self.kind == "gestures" and self.path:
+            raise ValueError("path is given, but kind is gestures; add source.kind, or name gestures in source.gestures")
+        if self.kind != "gestures" and self.gestures:
+            raise ValueError(f"gestures is given, but kind is {self.kind}; take one of the two away")
+        return self
+
+
+class NaturalnessConfig(_Part):
+    """What judges whether a hand's pose is natural."""
+
+    checkpoint: Path | None = None
+    """Weights made by `render-ih train naturalness`; empty: the built-in ones, trained on the gesture library."""
 
 
 class ValidationConfig(_Part):
@@ -46,6 +75,10 @@ class ValidationConfig(_Part):
     """Largest angle allowed outside Table 2."""
     max_distance_mm: float = Field(150.0, ge=0)
     """Hands farther apart than this do not interact."""
+    min_contact_vertices: int = Field(0, ge=0)
+    """Fewest vertices of both hands within 3 mm of the other hand."""
+    min_naturalness: float = Field(0.0, ge=0, le=1)
+    """Least probability of being natural, of the less natural hand."""
 
 
 class EnvironmentsConfig(_Part):
@@ -77,6 +110,8 @@ class MachineConfig(_Part):
     """Torch device of the pose optimiser."""
     optimise_batch: int = Field(64, ge=1)
     """Poses optimised at once; changes speed, not results."""
+    optimise_threads: int = Field(0, ge=0)
+    """Batches optimised side by side; 0: one a core, or one on a GPU."""
 
 
 class RenderIHConfig(_Part):
@@ -90,6 +125,7 @@ class RenderIHConfig(_Part):
     source: SourceConfig = SourceConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     optimisation: OptimisationConfig = OptimisationConfig()
+    naturalness: NaturalnessConfig = NaturalnessConfig()
     validation: ValidationConfig = ValidationConfig()
     camera: CameraConfig = CameraConfig()
     look: LookConfig = LookConfig()
@@ -98,8 +134,18 @@ class RenderIHConfig(_Part):
     machine: MachineConfig = MachineConfig()
 
     def identity(self) -> dict[str, Any]:
-        """What decides the dataset's content, as plain JSON values: all but the machine's part and where files lie."""
-        places = {"hands": {"mano"}, "source": {"gestures"}, "environments": {"folder"}}
+        """What decides the dataset's content, as plain JSON values: all but the machine's part and where files lie.
+
+        Whether faults end a run is no part of it either: where there are none, both ways make the same dataset.
+        """
+        places = {
+            "hands": {"mano", "anchors"},
+            "naturalness": {"checkpoint"},
+            "source": {"gestures", "path", "faults"},
+            "environments": {"folder"},
+        }
+        if self.source.kind != "gestures":
+            places["source"].add("names")
         return json.loads(self.model_dump_json(exclude={"machine": True, **places}))
 
 

@@ -1,10 +1,11 @@
 """Optimisation of a shard's poses, in batches as large as the machine likes."""
 
+import os
 from dataclasses import replace
 
 from hands.optimise import optimise
-from hands.pose import TwoHandPose
 from tasks.collect_poses import PoseBatch
+from tasks.config import MachineConfig
 from tasks.progress import bar
 from tasks.run import Run
 from tasks.step import step
@@ -13,13 +14,14 @@ from tasks.step import step
 @step
 def optimise_poses(run: Run, batch: PoseBatch) -> PoseBatch:
     """Valid poses near the given ones; see `hands.optimise`."""
-    size, config = run.config.machine.optimise_batch, run.config.optimisation
-    device = run.config.machine.optimise_device
-    done = []
+    config, machine = run.config.optimisation, run.config.machine
     with bar("Optimising poses", len(batch) * config.iterations, "steps") as advance:
-        for first in range(0, len(batch), size):
-            part = batch.poses[slice(first, first + size)].to(device)
-            count = len(part)
-            optimised = optimise(part, run.hands, config, on_step=lambda _, count=count: advance(count))
-            done.append(optimised.to("cpu"))
-    return replace(batch, poses=TwoHandPose.stack(done))
+        poses = batch.poses.to(machine.optimise_device)
+        done = optimise(poses, run.engine, config, machine.optimise_batch, threads_for(machine), advance)
+    return replace(batch, poses=done.to("cpu"))
+
+
+def threads_for(machine: MachineConfig) -> int:
+    """How many batches to optimise side by side: as told, or one a core that this process may use, one on a GPU."""
+    on_cpu = machine.optimise_device == "cpu"
+    return machine.optimise_threads or (len(os.sched_getaffinity(0)) if on_cpu else 1)

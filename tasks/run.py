@@ -1,5 +1,6 @@
 """One run in progress: its configuration and what every step needs, loaded once and checked before work begins."""
 
+import copy
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,17 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
+from dataset.anchors import load_anchors
 from dataset.environments import Environment, choose_environments
-from dataset.gestures import load_gestures
+from dataset.errors import InputError
 from dataset.hand_files import load_hands
-from dataset.manifest import Manifest
-from hands.gestures import Gesture
+from dataset.manifest import FILE, Manifest
+from hands.contact import Anchors
 from hands.joints import Side
 from hands.model import HandModel
+from hands.optimise import Engine
+from models.discriminator import NaturalDiscriminator, load_discriminator
 from rendering.skins import Skin, load_skins
 from rendering.supervisor import Renderer
 from rendering.surface import HandSurface
 from tasks.config import RenderIHConfig
+from tasks.pose_source import PoseSource, open_source
 
 
 @dataclass
@@ -28,11 +33,19 @@ class Run:
 
     config: RenderIHConfig
     hands: dict[Side, HandModel]
-    gestures: list[Gesture]
+    anchors: Anchors
+    naturalness: NaturalDiscriminator
+    source: PoseSource
     environments: list[Environment]
     skins: dict[str, Skin]
     manifest: Manifest
     resources: ExitStack = field(default_factory=ExitStack)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What optimises poses, on the machine's device."""
+        naturalness = copy.deepcopy(self.naturalness).to(self.config.machine.optimise_device)
+        return Engine(self.hands, self.anchors, naturalness)
 
     @cached_property
     def surfaces(self) -> dict[Side, HandSurface]:
@@ -45,6 +58,18 @@ class Run:
         machine = self.config.machine
         renderer = Renderer(self.surfaces, device=machine.render_device, job_timeout=machine.render_timeout)
         return self.resources.enter_context(renderer)
+
+
+def load_naturalness(checkpoint: Path | None) -> NaturalDiscriminator:
+    """The discriminator of a file, or the project's own, in float64.
+
+    Raises:
+        InputError: the file is missing, damaged or holds something else.
+    """
+    try:
+        return load_discriminator(checkpoint).double()
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def checksum(content: bytes) -> str:
@@ -65,15 +90,23 @@ def hand_checksums(hands: dict[Side, HandModel]) -> dict[str, str]:
 def open_run(config: RenderIHConfig, out: Path) -> Iterator[Run]:
     """Check every input, then create or resume the dataset directory; what is bad is refused before anything is written.
 
+    Raw poses are read here when the directory is new, later when they are asked for in one that is there.
+
     Raises:
-        InputError: a hand, gesture or environment file is missing or damaged, or `out` belongs to another run.
+        InputError: a hand, pose or environment file is missing or damaged, or `out` belongs to another run.
     """
     hands = load_hands(config.hands.mano)
-    gestures = load_gestures(config.source.gestures, config.source.names)
+    anchors = load_anchors(hands, config.hands.anchors)
+    naturalness = load_naturalness(config.naturalness.checkpoint)
+    source = open_source(config.source, hands, out)
     environments = choose_environments(config.environments.ids, config.split, config.environments.folder)
     skins = load_skins()
-    content = {"hands": hand_checksums(hands), "gestures": checksum(repr(gestures).encode())}
+    content = {"hands": hand_checksums(hands), "source": source.sha256}
+    content["anchors"] = checksum(anchors.right.tobytes() + anchors.left.tobytes())
+    content["naturalness"] = checksum(b"".join(v.numpy().tobytes() for v in naturalness.state_dict().values()))
     content["environments"] = {environment.id: environment.sha256 for environment in environments}
+    if not (Path(out) / FILE).exists():
+        source.check()
     manifest = Manifest.open(out, config.identity() | {"inputs": content})
     with ExitStack() as resources:
-        yield Run(config, hands, gestures, environments, skins, manifest, resources)
+        yield Run(config, hands, anchors, naturalness, source, environments, skins, manifest, resources)

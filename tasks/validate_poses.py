@@ -7,11 +7,12 @@ import torch
 from dataset.rows import pose_cell
 from dataset.schema import POSES, REJECTED
 from dataset.shards import write_shard
+from hands.anatomy import anatomical_rotations, hand_pose_to_angles, joint_frames
 from hands.joints import Side
 from hands.model import HandModel
-from hands.optimise import snap
+from hands.objective import snap
 from hands.pose import TwoHandPose
-from hands.referee import Interaction, judge
+from hands.referee import Referee
 from tasks.collect_poses import PoseBatch
 from tasks.config import ValidationConfig
 from tasks.progress import bar
@@ -22,23 +23,33 @@ from tasks.step import step
 @step
 def validate_poses(run: Run, batch: PoseBatch) -> int:
     """Write the shard's accepted and rejected poses; the number accepted."""
-    centred = centre_on_origin(batch.poses, run)
-    verdicts: list[Interaction] = []
+    centred, referee = centre_on_origin(batch.poses, run), Referee(run.hands)
+    natural = naturalness_of(batch.poses, run)
+    accepted, rejected = [], []
     with bar("Checking poses", len(batch), "poses") as advance:
         for row in range(len(batch)):
-            verdicts += judge(centred[slice(row, row + 1)], run.hands)
+            (verdict,) = referee.judge(centred[slice(row, row + 1)])
+            measured = vars(verdict) | {"naturalness": natural[row]}
+            fault = find_fault(measured, run.config.validation)
+            if fault:
+                rejected.append(_identity(batch, row) | {"sample_id": "", "stage": "validate"} | fault)
+            else:
+                accepted.append(_pose_row(batch, row, centred, measured, run.config.split))
             advance(1)
-    accepted, rejected = [], []
-    for row, verdict in enumerate(verdicts):
-        fault = find_fault(verdict, run.config.validation)
-        if fault:
-            rejected.append(_identity(batch, row) | {"sample_id": "", "stage": "validate"} | fault)
-        else:
-            accepted.append(_pose_row(batch, row, centred, verdict, run.config.split))
     for table, rows, schema in (("rejected", rejected, REJECTED), ("poses", accepted, POSES)):
         path = run.manifest.path(table, batch.shard)
         run.manifest.add(table, write_shard(path, rows, schema))
     return len(accepted)
+
+
+def naturalness_of(poses: TwoHandPose, run: Run) -> list[float]:
+    """The discriminator's probability for the less natural hand of each pose, rounded so that the batch does not show."""
+    probability = []
+    for side in Side:
+        model = HandModel(run.hands[side].arrays, torch.float64)
+        angles = hand_pose_to_angles(poses.side(side).hand_pose.double(), joint_frames(model))
+        probability.append(run.naturalness(anatomical_rotations(angles)))
+    return torch.minimum(*probability).round(decimals=6).tolist()
 
 
 def centre_on_origin(poses: TwoHandPose, run: Run) -> TwoHandPose:
@@ -52,15 +63,20 @@ def centre_on_origin(poses: TwoHandPose, run: Run) -> TwoHandPose:
     return poses.moved(snap(-(vertices.amin(1) + vertices.amax(1)) / 2).float())
 
 
-def find_fault(verdict: Interaction, rules: ValidationConfig) -> dict[str, Any] | None:
+def find_fault(measured: dict[str, float], rules: ValidationConfig) -> dict[str, Any] | None:
     """The first rule that a pose breaks: reason, value and limit; None for a good pose."""
-    checks = (
-        ("penetration", verdict.max_penetration_mm, rules.max_penetration_mm),
-        ("joint limit", verdict.limit_excess_deg, rules.max_limit_excess_deg),
-        ("hands too far apart", verdict.min_distance_mm, rules.max_distance_mm),
+    most = (
+        ("penetration", "max_penetration_mm", rules.max_penetration_mm),
+        ("joint limit", "limit_excess_deg", rules.max_limit_excess_deg),
+        ("hands too far apart", "min_distance_mm", rules.max_distance_mm),
     )
-    broken = ({"reason": reason, "value": value, "limit": limit} for reason, value, limit in checks if value > limit)
-    return next(broken, None)
+    least = (
+        ("too little contact", "contact_vertices", rules.min_contact_vertices),
+        ("unnatural", "naturalness", rules.min_naturalness),
+    )
+    broken = [(reason, measured[name], limit) for reason, name, limit in most if measured[name] > limit]
+    broken += [(reason, measured[name], limit) for reason, name, limit in least if measured[name] < limit]
+    return dict(zip(("reason", "value", "limit"), broken[0], strict=True)) if broken else None
 
 
 def _identity(batch: PoseBatch, row: int) -> dict[str, Any]:
@@ -72,6 +88,6 @@ def _identity(batch: PoseBatch, row: int) -> dict[str, Any]:
     }
 
 
-def _pose_row(batch: PoseBatch, row: int, poses: TwoHandPose, verdict: Interaction, split: str) -> dict[str, Any]:
+def _pose_row(batch: PoseBatch, row: int, poses: TwoHandPose, measured: dict[str, float], split: str) -> dict[str, Any]:
     hands = {str(side): pose_cell(poses.side(side)[slice(row, row + 1)]) for side in Side}
-    return _identity(batch, row) | {"split": split} | hands | vars(verdict)
+    return _identity(batch, row) | {"split": split} | hands | measured

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from dataset.hand_files import load_hands
 from hands.joints import Side
 from hands.model import HandModel
+
+torch.set_num_threads(1)  # small tensors gain nothing from more, and lose much where cores are shared
 
 
 @pytest.fixture(scope="session")

@@ -150,7 +150,7 @@ def make_sample(number: int, hands: dict[Side, HandModel], width: int = 256, hei
             "provenance": origin | {"config_sha256": UNKNOWN, "code_version": "0"},
         }
     )
-    pose = {"pose_id": pose_id, "split": "train"} | origin | contact | {"limit_excess_deg": 0.0}
+    pose = {"pose_id": pose_id, "split": "train"} | origin | contact | {"limit_excess_deg": 0.0, "naturalness": 0.5}
     pose |= {side.value: pose_cell(world.side(side)) for side in Side}
     return {"poses": pose, "plan": shared | look | {"view": 0}, "images": image}
 

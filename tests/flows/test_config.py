@@ -31,6 +31,12 @@ def test_overrides_reach_any_depth():
         ("machine.render_device=TPU", "machine.render_device"),
         ("optimisation.learning_rate=0", "optimisation.learning_rate is 0"),
         ("views", "write section.key=value"),
+        ("source.kind=mocap", r"source\.kind"),
+        ("source.distinct=-1", r"source\.distinct"),
+        ("source.max_hand_distance_mm=0", r"source\.max_hand_distance_mm"),
+        ("source.faults=ignore", r"source\.faults"),
+        ("source.path=somewhere", "path is given, but kind is gestures; add source.kind"),
+        ("source={kind: hic, gestures: somewhere}", "gestures is given, but kind is hic"),
     ],
 )
 def test_a_mistake_is_one_sentence(override, sentence):
@@ -51,3 +57,20 @@ def test_the_machine_is_no_part_of_the_identity():
     here, there = RenderIHConfig(), load_config(None, ("machine.optimise_batch=7",))
     assert here.identity() == there.identity()
     assert load_config(None, ("seed=2",)).identity() != here.identity()
+
+
+def test_where_a_source_lies_and_what_its_faults_do_are_no_part_of_the_identity():
+    one = load_config(None, ("source.kind=hic", "source.path=a"))
+    other = load_config(None, ("source.kind=hic", "source.path=b", "source.faults=refuse"))
+    assert one.identity() == other.identity()
+    for more in ("source.distinct=9", "source.subset=test", "source.max_hand_distance_mm=9"):
+        assert load_config(None, ("source.kind=hic", "source.path=a", more)).identity() != one.identity()
+    assert RenderIHConfig.model_validate(one.identity()).source.kind == "hic", "what is stored can be opened again"
+
+
+def test_the_names_of_gestures_play_no_part_for_a_recording():
+    """Recipes name gestures; `--set source.kind=…` on top of one must not care."""
+    kinds = ("source.kind=parquet", "source.path=x")
+    one, other = (load_config(None, (*kinds, f"source.names={names}")) for names in ("[]", "[prayer]"))
+    assert one.identity() == other.identity() and "names" not in one.identity()["source"]
+    assert load_config(None, ("source.names=[prayer]",)).identity() != load_config(None).identity()
