@@ -1,6 +1,7 @@
 """Poses per second of the whole optimisation, against what the authors' release does, in one run.
 
     python -m benchmarks.speed
+    python -m benchmarks.speed --quality 49      also what the two make of the same 49 poses (5 s a pose)
     python -m benchmarks.speed --device cuda --batches 8192 --count 100000 --baseline-poses 0
 
 The baseline (benchmarks.released) searches pairs pose by pose and rebuilds its distance grids in every iteration; it is
@@ -19,6 +20,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.candidates import Candidates, add_arguments, candidates, default_engine
+from benchmarks.quality import print_table, summary, verdicts_of
+from benchmarks.released.optimiser import optimise_as_released
 from benchmarks.released.timing import seconds_per_pose_iteration
 from hands.optimise import Engine, OptimisationConfig, optimise
 
@@ -43,6 +46,19 @@ def engine_device(engine: Engine) -> torch.device:
     return next(engine.naturalness.parameters()).device
 
 
+def both_ways(given: Candidates, engine: Engine, count: int, threads: int) -> dict[str, dict[str, float]]:
+    """Figures of `count` poses, spread over the candidates: as they come, by the release's way, and by ours."""
+    rows = torch.linspace(0, len(given.poses) - 1, count).long()
+    few = Candidates(given.poses[rows], given.touching[rows], [given.names[row] for row in rows])
+    before = verdicts_of(few.poses, engine)
+    batches = {
+        "augmented": few.poses,
+        "release": optimise_as_released(few.poses, engine.hands),
+        "ours": optimise(few.poses, engine, CONFIG, threads=threads),
+    }
+    return {name: summary(poses, few, before, engine) for name, poses in batches.items()}
+
+
 def main() -> None:
     """Parse, run, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -59,6 +75,7 @@ def main() -> None:
     parser.add_argument(
         "--baseline-poses", type=int, default=2, help="poses to time the release's way with; 0: leave it out"
     )
+    parser.add_argument("--quality", type=int, default=0, help="poses to optimise both ways and to judge")
     parser.add_argument("--json", type=Path, help="write the numbers here too")
     options = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
@@ -91,6 +108,9 @@ def main() -> None:
             f"baseline    : {baseline:8.5f} poses/s   ({cost.per_iteration:.2f} s a pose and iteration, {cores} cores)"
         )
         print(f"ratio       : {max(result['rate'].values()) / baseline:8.0f} ×")
+    if options.quality:
+        result["quality"] = both_ways(given, engine, options.quality, threads)
+        print_table(result["quality"])
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
 

@@ -118,7 +118,7 @@ def _left_mended(left: HandArrays, right: HandArrays, file: Path) -> HandArrays:
 
 def _load_file(file: Path, side: Side) -> HandArrays:
     content = _read(file)
-    stored = _records(file, content)
+    stored = inert_records(file, content)
     values = {key: _entry(file, stored, key, shape) for key, shape in SHAPES.items()}
     _check_hand(file, values)
     return HandArrays(
@@ -143,7 +143,12 @@ def _read(file: Path) -> bytes:
         ) from error
 
 
-def _records(file: Path, content: bytes) -> dict:
+def inert_records(file: Path, content: bytes) -> dict:
+    """The dictionary that a pickle holds, every object in it an inert record; nothing is executed.
+
+    Raises:
+        InputError: it is damaged, holds something else, or asks for what a hand model never needs.
+    """
     try:
         stored = _RecordingUnpickler(io.BytesIO(content), encoding="latin1").load()
     except _Refused as refused:
@@ -162,7 +167,7 @@ def _entry(file: Path, stored: dict, key: str, shape: tuple[int, ...]) -> Float[
     if key not in stored:
         raise InputError(f"{file}: lacks the entry '{key}'; {USE_ORIGINAL}")
     try:
-        array = _array(stored[key]).astype(np.float64)
+        array = array_of(stored[key]).astype(np.float64)
     except Exception as error:  # a forged record may lack anything or ask for any size
         raise InputError(f"{file}: entry '{key}' is no array ({error}); {USE_ORIGINAL}") from error
     if array.shape != shape:
@@ -183,7 +188,7 @@ def _check_hand(file: Path, values: dict[str, np.ndarray]) -> None:
         raise InputError(f"{file}: rows of 'weights' do not sum to 1; {USE_ORIGINAL}")
 
 
-def _array(value: object) -> np.ndarray:
+def array_of(value: object) -> np.ndarray:
     """The array that a record, a list or a number stands for."""
     if not isinstance(value, _Record):
         return np.asarray(value)
@@ -226,13 +231,13 @@ def _bytes(value: object) -> bytes:
 
 def _sparse(record: _Record) -> Float[np.ndarray, "r c"]:
     """A dense matrix from SciPy's compressed columns, compressed rows, or coordinates."""
-    numbers = _array(record.term("data"))
+    numbers = array_of(record.term("data"))
     dense = np.zeros(record.state.get("_shape", record.state.get("shape")))
     if "coo" in record.origin:
         rows, columns = _coordinates(record)
     else:
-        starts = _array(record.term("indptr"))
-        across, rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts)), _array(record.term("indices"))
+        starts = array_of(record.term("indptr"))
+        across, rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts)), array_of(record.term("indices"))
         rows, columns = (rows, across) if "csc" in record.origin else (across, rows)
     np.add.at(dense, (rows, columns), numbers)
     return dense
@@ -240,23 +245,23 @@ def _sparse(record: _Record) -> Float[np.ndarray, "r c"]:
 
 def _coordinates(record: _Record) -> tuple[Int[np.ndarray, "n"], Int[np.ndarray, "n"]]:
     if "coords" in record.state:
-        return tuple(_array(axis) for axis in record.term("coords"))
-    return _array(record.term("row")), _array(record.term("col"))
+        return tuple(array_of(axis) for axis in record.term("coords"))
+    return array_of(record.term("row")), array_of(record.term("col"))
 
 
 def _chumpy_value(record: _Record) -> np.ndarray:
     """The numbers in `chumpy.ch.Ch`, which may be wrapped once more."""
-    return _array(record.term("x"))
+    return array_of(record.term("x"))
 
 
 def _chumpy_selection(record: _Record) -> np.ndarray:
     """`chumpy.reordering.Select` is an index into another chumpy value."""
-    chosen = _array(record.term("a")).ravel()[_array(record.term("idxs"))]
+    chosen = array_of(record.term("a")).ravel()[array_of(record.term("idxs"))]
     return chosen.reshape(record.state.get("preferred_shape", chosen.shape))
 
 
 def _chumpy_reshaped(record: _Record) -> np.ndarray:
-    return _array(record.term("a")).reshape(record.term("newshape"))
+    return array_of(record.term("a")).reshape(record.term("newshape"))
 
 
 _BUILDERS: dict[str, Callable[[_Record], np.ndarray]] = {

@@ -29,7 +29,7 @@ def examine(mano: Path | None = None, out: Path = Path()) -> list[Finding]:
 def _packages() -> Iterator[Finding]:
     version = sys.version_info
     yield Finding("Python", version[:2] == (3, 11), f"{version.major}.{version.minor} (bpy needs 3.11)")
-    for name in ("bpy", "torch", "pyarrow", "prefect", "pysdf"):
+    for name in ("bpy", "torch", "warp-lang", "pyarrow", "prefect", "pysdf"):
         try:
             yield Finding(name, True, metadata.version(name))
         except metadata.PackageNotFoundError:
@@ -39,9 +39,11 @@ def _packages() -> Iterator[Finding]:
 def _torch() -> Finding:
     import torch
 
-    if torch.cuda.is_available():
-        return Finding("GPU for poses", True, torch.cuda.get_device_name(0), optional=True)
-    return Finding("GPU for poses", False, "none seen by torch; poses are optimised on the CPU", optional=True)
+    from hands.kernels import device_fault
+
+    fault = device_fault("cuda")
+    detail = fault or f"{torch.cuda.get_device_name(0)} (--set machine.optimise_device=cuda)"
+    return Finding("GPU for poses", fault is None, detail, optional=True)
 
 
 def _blender() -> Finding:

@@ -17,6 +17,7 @@ from dataset.hand_files import load_hands
 from dataset.manifest import FILE, Manifest
 from hands.contact import Anchors
 from hands.joints import Side
+from hands.kernels import device_fault
 from hands.model import HandModel
 from hands.optimise import Engine
 from models.discriminator import NaturalDiscriminator, load_discriminator
@@ -95,6 +96,8 @@ def open_run(config: RenderIHConfig, out: Path) -> Iterator[Run]:
     Raises:
         InputError: a hand, pose or environment file is missing or damaged, or `out` belongs to another run.
     """
+    if fault := device_fault(config.machine.optimise_device):
+        raise InputError(f"machine.optimise_device: {fault}")
     hands = load_hands(config.hands.mano)
     anchors = load_anchors(hands, config.hands.anchors)
     naturalness = load_naturalness(config.naturalness.checkpoint)

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 
 from dataset.errors import InputError
-from dataset.mano_pickle import _array, _records
+from dataset.mano_pickle import array_of, inert_records
 from dataset.readers.checks import entry, mapping, numbers, placed_hand
 from dataset.readers.conventions import FingerAngles, from_unmended, with_unmended_shapedirs
 from dataset.readers.frame import Fault, Frame, PlacedHand, Refusal, attempt
@@ -113,7 +113,7 @@ class FitReader:
 def _stored(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a pickle that is never executed (see `dataset.mano_pickle`)."""
     try:
-        records = _records(path, path.read_bytes())
+        records = inert_records(path, path.read_bytes())
     except (OSError, InputError) as error:
         raise Refusal("", "unreadable file") from error
     return {key: _plain(records[key], key) for key in ("pose", "betas", "trans", "v") if key in records}
@@ -121,7 +121,7 @@ def _stored(path: Path) -> dict[str, np.ndarray]:
 
 def _plain(record: object, key: str) -> np.ndarray:
     try:
-        return _array(record)
+        return array_of(record)
     except Exception as error:  # a forged record may lack anything
         raise Refusal(key, "wrong type") from error
 

@@ -14,7 +14,10 @@ def call(*words: str) -> Result:
     return CliRunner().invoke(main, list(words))
 
 
-@pytest.mark.parametrize("command", [*main.commands, "assets list", "assets verify", "assets build-hand"])
+@pytest.mark.parametrize(
+    "command",
+    [*main.commands, "assets list", "assets verify", "assets anchors", "assets build-hand", "train naturalness"],
+)
 def test_every_command_explains_itself(command):
     result = call(*command.split(), "--help")
     assert result.exit_code == 0 and len(result.output) > 100

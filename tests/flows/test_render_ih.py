@@ -114,6 +114,10 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path):
     assert "no such gesture" in failing("run", "--out", str(out), "--set", "source.names=[levitation]")
     assert "MANO_RIGHT.pkl" in failing("run", "--out", str(out), "--set", f"hands.mano={tmp_path}")
     assert "names 'moon'" in failing("run", "--out", str(out), "--set", "environments.ids=[moon]")
+    assert "torch sees no device" in failing("run", "--out", str(out), "--set", "machine.optimise_device=xpu")
+    assert "is no device" in failing("run", "--out", str(out), "--set", "machine.optimise_device=gpu")
+    assert "no such anchor file" in failing("run", "--out", str(out), "--set", f"hands.anchors={tmp_path / 'a.json'}")
+    assert "no checkpoint" in failing("run", "--out", str(out), "--set", f"naturalness.checkpoint={tmp_path / 'd'}")
     assert "not a dataset" in failing("verify", str(tmp_path / "nothing"))
     assert not out.exists()
 
