@@ -62,5 +62,5 @@ def _camera(points: np.ndarray) -> Camera:
     centre = (points.max(0) + points.min(0)) / 2
     reach = np.linalg.norm(points - centre, axis=1).max()
     towards = np.array([0.5, 0.9, 0.55]) / np.linalg.norm([0.5, 0.9, 0.55])
-    eye = centre + towards * reach / np.sin(np.radians(17))
+    eye = centre + towards * 0.75 * reach / np.sin(np.radians(17))  # hands are flatter than the ball around them
     return look_at(eye, centre, np.array([0.0, 0.0, 1.0]), 0.0, np.radians(34), *SIZE)

@@ -4,6 +4,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 
 import torch
@@ -23,9 +24,15 @@ def real_of(tensor: Tensor) -> type:
 def launch(kernel: wp.Kernel, threads: Sequence[int], arguments: Sequence[Tensor | int | float]) -> None:
     """Run a kernel over a grid of threads; tensors are passed as views and must be contiguous."""
     start()
-    device = next(str(a.device) for a in arguments if isinstance(a, Tensor))
+    device = next(a.device for a in arguments if isinstance(a, Tensor))
     views = [_view(a, expected.type) for a, expected in zip(arguments, kernel.adj.args, strict=True)]
-    wp.launch(kernel, dim=tuple(threads), inputs=views, device=device)
+    with in_turn(device):
+        wp.launch(kernel, dim=tuple(threads), inputs=views, device=str(device))
+
+
+def in_turn(device: torch.device) -> AbstractContextManager:
+    """Warp's work inside comes after torch's before it and before torch's after it: on a GPU both use torch's stream."""
+    return wp.ScopedStream(wp.stream_from_torch(device)) if device.type == "cuda" else nullcontext()
 
 
 def _view(value: Tensor | int | float, kind: object) -> object:

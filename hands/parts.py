@@ -7,7 +7,7 @@ hand exactly once, palm included. Fan centres are extra vertices: `v + j` for th
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -51,8 +51,9 @@ class HandParts:
         return rows
 
 
+@lru_cache(maxsize=8)
 def subdivide(arrays: HandArrays) -> HandParts:
-    """Cut a hand into its parts.
+    """Cut a hand into its parts; one cut of the same arrays is kept.
 
     Raises:
         ValueError: a joint moves no connected piece of the surface.

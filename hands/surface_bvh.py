@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from hands.joints import Side
-from hands.kernels import launch, start
+from hands.kernels import in_turn, launch, start
 from hands.model import HandModel
 from hands.parts import HandParts
 from hands.penetration import Memory, Penetration
@@ -58,8 +58,9 @@ class SurfaceTree:
     def place(self, vertices: Float[Tensor, "v 3"]) -> None:
         """Refit to a posed hand."""
         posed = vertices[: len(self.mesh.points)].float().contiguous()
-        self.mesh.points.assign(wp.from_torch(posed, dtype=wp.vec3))
-        self.mesh.refit()
+        with in_turn(posed.device):
+            self.mesh.points.assign(wp.from_torch(posed, dtype=wp.vec3))
+            self.mesh.refit()
 
     def closest(self, points: Float[Tensor, "q 3"], wind: bool = False) -> ClosestPoints:
         """The closest point of the surface to each of `points`; `winding` is 0 unless asked for, which costs most."""
