@@ -86,7 +86,8 @@ class Search:
 class Memory:
     """What a search knows of a batch from the step before: how far outside each vertex was, and where the hands were.
 
-    Hands move less in a step than most vertices are apart, so that most need not be looked at; results stay exact.
+    Hands move less in a step than most vertices are apart, so that most need not be looked at. Results are the same, but
+    for vertices within a hand that runs through itself: seen from outside an inner sheet, they stay outside for as long.
     """
 
     margin: Float[Tensor, "b 2 q"]

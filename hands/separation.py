@@ -17,12 +17,13 @@ from hands.skinning import PosedSurfaces
 DIRECTIONS = torch.nn.functional.normalize(
     torch.tensor([d for d in product((-1.0, 0.0, 1.0), repeat=3) if any(d)], dtype=torch.float64), dim=-1
 )
-DepthSearch = Callable[[PosedSurfaces], Penetration]
-
 STEPS = (0.002, 0.004, 0.006, 0.008, 0.010, 0.013, 0.016, 0.020, 0.025, 0.030, 0.036, 0.043, 0.051, 0.060, 0.072, 0.086)
 """How far the hands are moved apart, metres, until one direction frees them."""
 FREE = 0.001
 """Hands no deeper than this in each other count as free, metres."""
+
+DepthSearch = Callable[[PosedSurfaces], Penetration]
+"""`hands.penetration.Search`, or another engine that answers as it does."""
 
 
 @torch.no_grad()

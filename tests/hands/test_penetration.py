@@ -5,7 +5,7 @@ import torch
 
 from hands.joints import Side
 from hands.parts import subdivide
-from hands.penetration import Depth, Search
+from hands.penetration import Depth, Memory, Search
 from hands.referee import contains, winding_number
 from hands.skinning import PosedSurfaces
 from hands.surface_bvh import BvhSearch
@@ -94,6 +94,22 @@ def test_the_sum_of_parts_is_never_deeper_per_part_and_finds_the_same_vertices(h
     # Cuts count as surface: a vertex deep in a finger is close to one, the known weakness of Eq. 4 to the letter.
     deep = exact.depth > 5e-3
     assert (literal[deep] < exact.depth[deep] - 1e-3).float().mean() > 0.05
+
+
+def test_a_memory_of_the_step_before_changes_nothing_but_where_a_hand_runs_through_itself(
+    hands, parts, overlapping, generator
+):
+    """Small steps, then a leap, then none."""
+    flat = objective(varied_gestures(hands, 1, 0, ("clap", "prayer", "palm_over_palm", "rubbing_hands")), hands)
+    for surfaces, tolerated in ((flat.surfaces(flat.start), 0.0), (overlapping, 0.005)):
+        search, memory = Search.build(hands, parts, surfaces.vertices), Memory()
+        for step in (0.0, 2e-4, 1e-3, 1e-2, 1e-3, 0.0, 2e-4, 5e-3):
+            move = torch.as_tensor(generator.normal(0, step, (len(surfaces.vertices), 2, 1, 3)))
+            surfaces = surfaces._replace(vertices=surfaces.vertices + move)
+            remembered, afresh = search(surfaces, memory).depth, search(surfaces).depth
+            differ = remembered != afresh
+            assert differ.sum() <= tolerated * (afresh > 0).sum() and (remembered[differ] == 0).all()
+        assert (memory.margin > 0).float().mean() > 0.25, "many vertices need not be looked at"
 
 
 def test_hands_far_apart_do_not_meet(hands, parts, overlapping):
