@@ -1,12 +1,9 @@
 """How good poses are: validity, depth, contact, limits and naturalness of a batch, judged exactly."""
 
 import numpy as np
-import torch
 
 from benchmarks.candidates import Candidates
-from hands.anatomy import anatomical_rotations, hand_pose_to_angles, joint_frames
-from hands.joints import Side
-from hands.model import HandModel
+from hands.naturalness import naturalness_of
 from hands.optimise import Engine
 from hands.pose import TwoHandPose
 from hands.referee import Interaction, Referee
@@ -20,16 +17,6 @@ def verdicts_of(poses: TwoHandPose, engine: Engine) -> list[Interaction]:
     return Referee(engine.hands).judge(poses)
 
 
-def naturalness_of(poses: TwoHandPose, engine: Engine) -> np.ndarray:
-    """The discriminator's probability for the less natural hand of each pose."""
-    found = []
-    for side in Side:
-        frames = joint_frames(HandModel(engine.hands[side].arrays, torch.float64))
-        angles = hand_pose_to_angles(poses.side(side).hand_pose.double(), frames)
-        found.append(engine.naturalness(anatomical_rotations(angles)))
-    return torch.minimum(*found).numpy()
-
-
 def summary(poses: TwoHandPose, given: Candidates, before: list[Interaction], engine: Engine) -> dict[str, float]:
     """Figures of a batch; `before` are the verdicts on the candidates, which tell whose hands were within reach."""
     verdicts = verdicts_of(poses, engine)
@@ -38,7 +25,7 @@ def summary(poses: TwoHandPose, given: Candidates, before: list[Interaction], en
     gap = np.array([v.min_distance_mm for v in verdicts])
     tight = given.touching.numpy() & (np.array([v.min_distance_mm for v in before]) <= REACH_MM)
     valid = (depth <= MAX_DEPTH_MM) & (excess <= MAX_EXCESS_DEG)
-    natural = naturalness_of(poses, engine)
+    natural = naturalness_of(poses, engine.hands, engine.naturalness).numpy()
     return {
         "poses": len(verdicts),
         "valid (<= 2 mm deep, <= 0.5 degrees out)": float(valid.mean()),

@@ -6,8 +6,6 @@ from torch import Tensor
 
 EPSILON = 1e-3
 """Far above rounding noise: in mirrored poses some slopes are exactly zero, and Adam must not blow up their noise."""
-
-
 FLOOR = 0.02
 """A learning rate never falls below this share of its start."""
 

@@ -7,9 +7,9 @@ import torch
 from dataset.rows import pose_cell
 from dataset.schema import POSES, REJECTED
 from dataset.shards import write_shard
-from hands.anatomy import anatomical_rotations, hand_pose_to_angles, joint_frames
 from hands.joints import Side
 from hands.model import HandModel
+from hands.naturalness import naturalness_of
 from hands.objective import snap
 from hands.pose import TwoHandPose
 from hands.referee import Referee
@@ -24,7 +24,8 @@ from tasks.step import step
 def validate_poses(run: Run, batch: PoseBatch) -> int:
     """Write the shard's accepted and rejected poses; the number accepted."""
     centred, referee = centre_on_origin(batch.poses, run), Referee(run.hands)
-    natural = naturalness_of(batch.poses, run)
+    # Rounded, so that the size of the batch does not show.
+    natural = naturalness_of(batch.poses, run.hands, run.naturalness).round(decimals=6).tolist()
     accepted, rejected = [], []
     with bar("Checking poses", len(batch), "poses") as advance:
         for row in range(len(batch)):
@@ -40,16 +41,6 @@ def validate_poses(run: Run, batch: PoseBatch) -> int:
         path = run.manifest.path(table, batch.shard)
         run.manifest.add(table, write_shard(path, rows, schema))
     return len(accepted)
-
-
-def naturalness_of(poses: TwoHandPose, run: Run) -> list[float]:
-    """The discriminator's probability for the less natural hand of each pose, rounded so that the batch does not show."""
-    probability = []
-    for side in Side:
-        model = HandModel(run.hands[side].arrays, torch.float64)
-        angles = hand_pose_to_angles(poses.side(side).hand_pose.double(), joint_frames(model))
-        probability.append(run.naturalness(anatomical_rotations(angles)))
-    return torch.minimum(*probability).round(decimals=6).tolist()
 
 
 def centre_on_origin(poses: TwoHandPose, run: Run) -> TwoHandPose:
