@@ -66,11 +66,15 @@ def _one_of_each(places: Mapping[str, list[tuple[str, int]]], count: int) -> lis
     names = sorted(places)
     names = [names[i * len(names) // count] for i in range(count)] if len(names) > count else names
     rounds = -(-count // len(names))
-    picks = [
-        [group[i * len(group) // rounds] for i in range(min(rounds, len(group)))] for group in map(places.get, names)
-    ]
+    picks = [_spread(places[name], rounds) for name in names]
     in_turn = [pick[i] for i in range(rounds) for pick in picks if i < len(pick)]
     return in_turn[:count]
+
+
+def _spread(group: list[tuple[str, int]], count: int) -> list[tuple[str, int]]:
+    """So many of a group, or all of it, far apart."""
+    taken = min(count, len(group))
+    return [group[i * len(group) // taken] for i in range(taken)]
 
 
 def write_png(rows: Rows, path: Path) -> None:

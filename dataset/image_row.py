@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from dataset.pictures import DEPTH_UNIT, png_cell
+from dataset.pictures import DEPTH_UNIT, encode_normals, png_cell
 from dataset.rows import camera_of, in_camera_frame, pose_cell, pose_of
 from hands.joints import Side
 from hands.model import HandModel
@@ -31,6 +31,7 @@ class ImageLabels(Protocol):
     mask_hands: np.ndarray
     mask_parts: np.ndarray
     depth: np.ndarray
+    normals: np.ndarray | None
 
 
 def image_row(
@@ -45,15 +46,17 @@ def image_row(
     """A row of `images`; `made` says how the picture came about (device, seconds, versions)."""
     name = plan["sample_id"]
     camera = camera_of(plan)
-    row = {key: plan[key] for key in ("sample_id", "split", "pose_id", "width", "height", "camera")}
+    row = {key: plan[key] for key in ("sample_id", "split", "pose_id", "width", "height", "camera", "viewpoint")}
     row |= {"image": {"bytes": png, "path": f"{name}.png"}}
     for side in Side:
         parameters = pose_cell(in_camera_frame(pose_of([pose[side]]), models[side], camera))
-        row[str(side)] = parameters | _labels_cell(labels.hands[side])
+        of_pose = {key: pose[side][key] for key in ("wrist_bend", "contact")}
+        row[str(side)] = parameters | of_pose | _labels_cell(labels.hands[side])
         row[f"mask_{side}_amodal"] = png_cell(labels.hands[side].mask_amodal.astype(np.uint8), f"{name}.{side}_amodal")
     row["mask_hands"] = png_cell(labels.mask_hands, f"{name}.hands")
     row["mask_parts"] = png_cell(labels.mask_parts, f"{name}.parts")
     row["depth"] = png_cell(np.round(labels.depth / DEPTH_UNIT).astype(np.uint16), f"{name}.depth")
+    row["normals"] = None if labels.normals is None else png_cell(encode_normals(labels.normals), f"{name}.normals")
     row["interaction"] = {key: pose[key] for key in ("min_distance_mm", "max_penetration_mm", "contact_vertices")}
     look = ("hdri", "hdri_rotation", "hdri_strength", "exposure", "skin_right", "skin_left", "skin_variation")
     row["render"] = {key: plan[key] for key in (*look, "samples", "denoiser", "seed")} | dict(made)

@@ -53,6 +53,7 @@ def _part_palette() -> UInt8[np.ndarray, "256 3"]:
         light = 0.22 * (int(segment or 2) - 2)
         shade = base + (255 - base) * light if light > 0 else base * (1 + light)
         palette[1 + part], palette[17 + part] = shade, 0.62 * shade + (0, 10, 40)
+    palette[33], palette[34] = (150, 140, 132), (112, 110, 118)
     return palette
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8, UInt16
+from jaxtyping import Float, Int, UInt8, UInt16
 from PIL import Image
 
 DEPTH_UNIT = 1e-4
@@ -20,6 +20,12 @@ def png_cell(values: Numbers, name: str) -> dict[str, Any]:
     buffer = io.BytesIO()
     Image.fromarray(values).save(buffer, "PNG")
     return {"bytes": buffer.getvalue(), "path": f"{name}.png"}
+
+
+def encode_normals(normals: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Unit normals as colours, (n + 1) · 127.5; zero vectors (no surface) stay black."""
+    there = np.abs(normals).sum(-1, keepdims=True) > 0
+    return np.where(there, np.round((normals + 1) * 127.5), 0).astype(np.uint8)
 
 
 def jpeg_cell(values: UInt8[np.ndarray, "h w 3"], name: str, quality: int = 95) -> dict[str, Any]:

@@ -30,10 +30,21 @@ def _group(name: str, about: str, *fields: pa.Field) -> pa.Field:
     return _column(name, pa.struct(fields), about)
 
 
-def _picture(name: str, about: str) -> pa.Field:
+def _picture(name: str, about: str, optional: bool = False) -> pa.Field:
     """An encoded image as Hugging Face stores it; the mark makes it an `Image` feature."""
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    return pa.field(name, kind, metadata={"description": about, "kind": "image"})
+    marks = {"description": about, "kind": "image"} | ({"optional": "yes"} if optional else {})
+    return pa.field(name, kind, metadata=marks)
+
+
+def _numbers(name: str, about: str, kind: pa.DataType) -> pa.Field:
+    """A list of any length."""
+    return _column(name, pa.list_(kind), about)
+
+
+def is_optional(field: pa.Field) -> bool:
+    """Whether a column may be empty: labels that a run writes only when asked to."""
+    return (field.metadata or {}).get(b"optional") == b"yes"
 
 
 def is_picture(field: pa.Field) -> bool:
@@ -64,6 +75,14 @@ def _hand_parameters(frame: str, orient: str, transl: str) -> tuple[pa.Field, ..
         _vector("hand_pose", 45, "15 finger joints in MANO's order, full axis-angle (mean added), radians; flat is 0"),
         _vector("betas", 10, "shape coefficients, one unit is one standard deviation"),
         _vector("transl", 3, f"translation added after posing, metres, {frame}{transl}"),
+        _vector(
+            "wrist_bend",
+            2,
+            "how the forearm stands on the hand, radians: flexion (towards the palm's side is positive), deviation "
+            "(towards the little finger's side is positive); no part of the hand model",
+            pa.float64(),
+        ),
+        _numbers("contact", "model vertices within 3 mm of the other hand, or inside it, in order", pa.int16()),
     )
 
 
@@ -74,6 +93,8 @@ _CAMERA = _group(
     _vector("R", 9, "rotation from world to camera, row by row", pa.float64()),
     _vector("t", 3, "translation from world to camera, metres", pa.float64()),
 )
+
+_VIEWPOINT = _column("viewpoint", "text", "where the camera stands: track (around the hands) or egocentric")
 
 _SIZE = (_column("width", "int32", "image width, pixels"), _column("height", "int32", "image height, pixels"))
 
@@ -124,13 +145,24 @@ _IMAGES = (
     _picture("image", "the picture, JPEG or PNG, sRGB"),
     *_SIZE,
     _CAMERA,
+    _VIEWPOINT,
     _labelled_hand("right"),
     _labelled_hand("left"),
     _picture("mask_hands", "PNG, 8 bits: 0 none, 1 right hand, 2 left hand"),
-    _picture("mask_parts", "PNG, 8 bits: 0 none, right 1–16, left 17–32; part 1 + j or 17 + j moves with MANO joint j"),
+    _picture(
+        "mask_parts",
+        "PNG, 8 bits: 0 none, right 1–16, left 17–32; part 1 + j or 17 + j moves with MANO joint j; 33 the right and 34 the "
+        "left forearm, which are no part of the hands",
+    ),
     _picture("mask_right_amodal", "PNG, 8 bits: 1 where the right hand would be seen if it were alone"),
     _picture("mask_left_amodal", "PNG, 8 bits: 1 where the left hand would be seen if it were alone"),
-    _picture("depth", "PNG, 16 bits: camera-frame z of the nearest hand surface in 0.1 mm, 0 where there is none"),
+    _picture("depth", "PNG, 16 bits: camera-frame z of the nearest hand or forearm in 0.1 mm, 0 where there is none"),
+    _picture(
+        "normals",
+        "PNG, RGB: unit normal of the smooth surface in the camera frame, (n + 1) · 127.5; 0, 0, 0 where there is none; "
+        "empty unless labels.normals was asked for",
+        optional=True,
+    ),
     _group("interaction", "how the two hands meet", *_CONTACT),
     _group(
         "render",
@@ -156,6 +188,9 @@ _POSES = (
     *_CONTACT,
     _column("limit_excess_deg", "float32", "largest excess of a joint angle over its anatomical limit, degrees"),
     _column("naturalness", "float32", "the discriminator's probability that the less natural hand's pose is natural"),
+    _column(
+        "forearm_depth_mm", "float32", "how deep a forearm lies in the other hand or forearm, mm (a rough measure)"
+    ),
 )
 
 _PLAN = (
@@ -164,6 +199,8 @@ _PLAN = (
     *_ids("split"),
     *_SIZE,
     _CAMERA,
+    _VIEWPOINT,
+    _column("redrawn", "text", "why earlier draws of this view were refused, in order; empty for the first draw"),
     *_LOOK,
 )
 
@@ -190,6 +227,8 @@ def _feature(field: pa.Field) -> dict:
     if pa.types.is_fixed_size_list(field.type):
         # "Sequence" is what every version reads; "List" only those from 4.0.
         return {"feature": _value(field.type.value_type), "length": field.type.list_size, "_type": "Sequence"}
+    if pa.types.is_list(field.type):
+        return {"feature": _value(field.type.value_type), "length": -1, "_type": "Sequence"}
     return _value(field.type)
 
 

@@ -56,6 +56,8 @@ def _type_name(field: pa.Field) -> str:
         return "group"
     if pa.types.is_fixed_size_list(field.type):
         return f"{_number_name(field.type.value_type)}[{field.type.list_size}]"
+    if pa.types.is_list(field.type):
+        return f"list of {_number_name(field.type.value_type)}"
     return _number_name(field.type)
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from dataset.atomic import atomic_file
 from dataset.errors import InputError
+from dataset.schema import is_optional
 
 ROWS_PER_GROUP = 64
 """Small groups let a reader take a few pictures out of a shard without loading the rest."""
@@ -53,7 +54,7 @@ def table_of(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
     for number, row in enumerate(rows):
         _check_names(row, tuple(schema), f"row {number}")
     table = pa.Table.from_pylist(list(rows), schema=schema)
-    empty = [name for name, column in zip(table.column_names, table.columns, strict=True) if holds_null(column)]
+    empty = [field.name for field in schema if not is_optional(field) and holds_null(table[field.name])]
     if empty:
         raise ValueError(f"empty values in the columns {', '.join(empty)}")
     return table
@@ -66,7 +67,7 @@ def holds_null(column: pa.ChunkedArray | pa.Array) -> bool:
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     if pa.types.is_struct(column.type):
         return any(holds_null(child) for chunk in chunks for child in chunk.flatten())
-    if pa.types.is_fixed_size_list(column.type):
+    if pa.types.is_fixed_size_list(column.type) or pa.types.is_list(column.type):
         return any(holds_null(chunk.flatten()) for chunk in chunks)
     return False
 
@@ -78,7 +79,7 @@ def _check_names(row: Row, fields: Iterable[pa.Field], where: str) -> None:
         missing, unknown = sorted(names - set(row)), sorted(set(row) - names)
         raise ValueError(f"{where}: missing columns {missing}, unknown columns {unknown}")
     for field in fields:
-        if pa.types.is_struct(field.type):
+        if pa.types.is_struct(field.type) and row[field.name] is not None:
             _check_names(row[field.name], tuple(field.type), f"{where}, {field.name}")
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from dataset.columns import column_array, flattened
 from dataset.errors import InputError
 from dataset.manifest import Manifest
-from dataset.schema import IDS, TABLES, leaf_columns
+from dataset.schema import IDS, TABLES, is_optional, leaf_columns
 from dataset.shards import Shard, file_sha256, holds_null, iterate_rows, open_shard, read_shard, read_table
 from dataset.verify_labels import check_labels
 from hands.joints import Side
@@ -109,7 +109,8 @@ def _structure(path: Path, table: str, shard: Shard) -> Iterator[Problem]:
             difference = _first_difference(schema, TABLES[table])
             yield Problem(table, shard.name, f"its columns are not the schema's: {difference}")
             return
-        empty = [name for name, column in flattened(read_shard(path)).items() if holds_null(column)]
+        needed = [field.name for field in TABLES[table] if not is_optional(field)]
+        empty = [name for name, column in flattened(read_shard(path, needed)).items() if holds_null(column)]
     except (InputError, pa.ArrowException, OSError) as error:
         yield Problem(table, shard.name, str(error))
         return

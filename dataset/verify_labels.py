@@ -24,6 +24,8 @@ MASKS = ("mask_hands", "mask_parts", "mask_right_amodal", "mask_left_amodal", "d
 NUMBER = {Side.RIGHT: 1, Side.LEFT: 2}
 """Value of each hand in `mask_hands`."""
 PARTS = 16
+FOREARMS = (33, 34)
+"""Numbers of the forearms in `mask_parts`."""
 
 Rows = Sequence[Mapping[str, Any]]
 Findings = Iterator[tuple[str, str]]
@@ -127,13 +129,13 @@ def _masks(masks: Masks) -> Iterator[str]:
         yield "mask_hands has a value above 2"
     if (_hand_of_part(masks["mask_parts"]) != shown).any():
         yield f"mask_parts and mask_hands disagree in {(_hand_of_part(masks['mask_parts']) != shown).sum()} pixels"
-    if ((masks["depth"] > 0) != (shown > 0)).any():
-        yield f"depth and mask_hands disagree in {((masks['depth'] > 0) != (shown > 0)).sum()} pixels"
+    if ((masks["depth"] > 0) != (masks["mask_parts"] > 0)).any():
+        yield f"depth and mask_parts disagree in {((masks['depth'] > 0) != (masks['mask_parts'] > 0)).sum()} pixels"
 
 
 def _hand_of_part(parts: Int[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
     """0, 1 or 2 for parts of no, the right, the left hand; 3 for a part that does not exist."""
-    return -(-parts // PARTS)
+    return np.where(np.isin(parts, FOREARMS), 0, -(-parts // PARTS))
 
 
 def _amodal(hand: Mapping[str, Any], masks: Masks, side: Side) -> Iterator[str]:
@@ -165,8 +167,11 @@ def _corners(box: Float[np.ndarray, "4"] | list[float]) -> Float[np.ndarray, "4"
 
 
 def _visible_joints(hand: Mapping[str, Any], masks: Masks, side: Side) -> Iterator[str]:
-    """A joint on the silhouette may round to the pixel beside it, hence the margin of 1/128 of the width."""
-    own = masks["mask_hands"] == NUMBER[side]
+    """A joint on the silhouette may round to the pixel beside it, hence the margin of 1/128 of the width.
+
+    The wrist lies where hand and forearm meet, and may be seen through either.
+    """
+    own = (masks["mask_hands"] == NUMBER[side]) | (masks["mask_parts"] == FOREARMS[NUMBER[side] - 1])
     margin = max(2, own.shape[1] // 128)
     seen = joints_2d(hand)[np.asarray(hand["joint_state"]) == JointState.VISIBLE]
     seen = np.nan_to_num(np.floor(seen), nan=-margin).astype(int)

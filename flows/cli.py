@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from dataset.environments import KINDS, SPLITS
 from dataset.errors import InputError
 
 CONFIG_HELP = "Recipe (YAML); configs/demo.yaml when none is named. Every key with its meaning: docs/configuration.md."
@@ -20,7 +21,7 @@ class OneSentence(click.Group):
         except InputError as error:
             click.echo(f"error: {error}", err=True)
         except KeyboardInterrupt:
-            click.echo("stopped; finished shards are kept, the same command goes on from there", err=True)
+            click.echo("stopped; what is finished is kept, the same command goes on from there", err=True)
         sys.exit(2)
 
 
@@ -38,10 +39,12 @@ def main() -> None:
 def run(file: Path | None, overrides: tuple[str, ...], out: Path, prefect: bool) -> None:
     """Make a dataset, or finish one: poses, images, labels, contact sheet."""
     click.echo("render-ih: loading", err=True)
+    from dataset.environments import presence
     from flows.render_ih import render_ih, run_without_server
     from tasks.config import DEMO, load_config
 
     config = load_config(file or DEMO, overrides)
+    click.echo(f"render-ih: {presence(config.environments.folder)}", err=True)
     made = (render_ih if prefect else run_without_server)(config, out)
     click.echo(f"dataset:       {made.folder}  ({made.images} images of {made.poses} poses; {made.rejected} refused)")
     click.echo(f"contact sheet: {made.contact_sheet}")
@@ -157,35 +160,115 @@ def assets() -> None:
     """Environment maps and hand files."""
 
 
+FOLDER = click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Folder of pulled maps and of your own; default: render-ih/environments in your cache folder.",
+)
+
+
 @assets.command("list")
-@click.option("--folder", type=click.Path(path_type=Path), default=None, help="Folder of maps that are not bundled.")
+@FOLDER
 def list_assets(folder: Path | None) -> None:
     """Which environment maps are here."""
-    from dataset.environments import read_environments
+    from dataset.environments import presence, read_environments
 
-    entries = read_environments()
-    for entry in entries:
-        state = "here" if entry.path(folder).is_file() else "missing"
-        click.echo(f"{state:<8} {entry.id:<16} {entry.kind:<8} {entry.split:<11} {entry.licence:<8} {entry.source}")
-    click.echo(f"{sum(e.path(folder).is_file() for e in entries)} of {len(entries)} environments")
+    for entry in read_environments(folder=folder):
+        state = "here" if entry.is_here(folder) else "missing"
+        size = entry.resolution or "-"
+        click.echo(
+            f"{state:<8} {entry.id:<32} {entry.kind:<8} {entry.split:<11} {size:<3} {entry.licence:<8} {entry.source}"
+        )
+    click.echo(presence(folder))
+
+
+@assets.command("pull")
+@FOLDER
+@click.option(
+    "--resolution", type=click.Choice(["1k", "2k", "4k", "8k"]), default="2k", help="Thousands of pixels across."
+)
+@click.option(
+    "--format", type=click.Choice(["hdr", "exr"]), default=None, help="Default: the manifest's, or else the other."
+)
+@click.option(
+    "--kind", "kinds", type=click.Choice(KINDS), multiple=True, help="Only maps of this kind; may be given again."
+)
+@click.option(
+    "--split", "splits", type=click.Choice(SPLITS), multiple=True, help="Only maps of this split; may be given again."
+)
+@click.option(
+    "--count", type=click.IntRange(1), default=None, help="Only so many, kinds in turn; more later adds to them."
+)
+@click.option("--ids", multiple=True, metavar="ID[,ID]", help="Only these maps; may be given again.")
+@click.option("--parallel", type=click.IntRange(1, 16), default=4, help="Maps at a time.")
+@click.option(
+    "--mirror", default=None, metavar="URL_OR_DIR", help="Another server of the same API, or a folder of the files."
+)
+def pull_assets(
+    folder: Path | None,
+    resolution: str,
+    format: str | None,
+    kinds: tuple[str, ...],
+    splits: tuple[str, ...],
+    count: int | None,
+    ids: tuple[str, ...],
+    parallel: int,
+    mirror: str | None,
+) -> None:
+    """Fetch Poly Haven's environment maps (CC0); what is here and whole is not fetched again."""
+    from dataset.environments import default_folder, presence, read_environments
+    from dataset.pulling.haven import API, CREDIT, Haven
+    from dataset.pulling.pull import Wish, open_maps, pull_maps, select_maps
+    from tasks.progress import bar
+
+    folder = folder or default_folder()
+    names = tuple(name.strip() for group in ids for name in group.split(","))
+    wanted = select_maps(read_environments(folder=folder), names, kinds, splits, count)
+    with open_maps(mirror, parallel) as source, bar("environments", len(wanted), "maps") as finished:
+        if isinstance(source, Haven):
+            click.echo(f"{CREDIT} ({mirror or API})")
+        report = pull_maps(wanted, folder, source, Wish(resolution, format), parallel, finished)
+    for name, reason in sorted(report.failed.items()):
+        click.echo(f"failed: {name}: {reason}", err=True)
+    fetched = sum(pulled.bytes for pulled in report.fetched.values()) / 1e6
+    click.echo(
+        f"{len(report.fetched)} fetched ({fetched:.1f} MB), {len(report.kept)} kept, {len(report.failed)} failed"
+    )
+    click.echo(f"{folder}: {presence(folder)}")
+    sys.exit(1 if report.failed else 0)
 
 
 @assets.command("verify")
-@click.option("--folder", type=click.Path(path_type=Path), default=None, help="Folder of maps that are not bundled.")
+@FOLDER
 def verify_assets(folder: Path | None) -> None:
-    """Compare every environment map with its checksum."""
-    from dataset.environments import check, read_environments
+    """Compare every environment map that is here with its checksum; exit code 1 when one is damaged."""
+    from dataset.environments import check, presence, read_environments
 
-    for entry in read_environments():
-        check(entry, folder)
-        click.echo(f"whole    {entry.id}")
+    damaged = 0
+    for entry in read_environments(folder=folder):
+        if not entry.path(folder).is_file():
+            continue
+        try:
+            check(entry, folder)
+            click.echo(f"whole    {entry.id}")
+        except InputError as error:
+            damaged += 1
+            click.echo(f"damaged  {error}", err=True)
+    click.echo(presence(folder))
+    sys.exit(1 if damaged else 0)
 
 
 @assets.command("anchors")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Anchor file (JSON) to write.")
-@click.option("--mano", type=click.Path(path_type=Path), default=None, help="Folder with MANO_RIGHT.pkl and MANO_LEFT.pkl.")
 @click.option(
-    "--poses", type=click.Path(path_type=Path), default=None, help="Parquet of two-hand poses; default: the gesture library."
+    "--mano", type=click.Path(path_type=Path), default=None, help="Folder with MANO_RIGHT.pkl and MANO_LEFT.pkl."
+)
+@click.option(
+    "--poses",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Parquet of two-hand poses; default: the gesture library.",
 )
 def anchors(out: Path, mano: Path | None, poses: Path | None) -> None:
     """Choose the vertices that attract the other hand: those that touch it most often in a set of poses."""

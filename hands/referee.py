@@ -35,6 +35,8 @@ class Interaction:
     """Depth of the deepest vertex below the other hand's surface."""
     contact_vertices: int
     """Vertices of both hands within 3 mm of the other's surface, or inside it."""
+    contact: dict[Side, Int[np.ndarray, "_"]]
+    """Which vertices of each hand those are, in order."""
     limit_excess_deg: float
     """Largest angle outside Table 2, over both hands; twist included."""
 
@@ -69,13 +71,15 @@ class Referee:
         return torch.rad2deg(limit_excess(angles).abs().flatten(1).amax(1))
 
     def _judge_one(self, hand: dict[Side, Float[Tensor, "w 3"]], excess_deg: float) -> Interaction:
-        measured = [self._measure(hand, side) for side in Side]
-        distance = torch.cat([torch.where(inside, 0.0, away) for away, inside in measured])
-        depth = torch.cat([torch.where(inside, away, 0.0) for away, inside in measured])
+        measured = {side: self._measure(hand, side) for side in Side}
+        distances = {side: torch.where(inside, 0.0, away) for side, (away, inside) in measured.items()}
+        contact = {side: (near <= CONTACT).nonzero()[:, 0].numpy() for side, near in distances.items()}
+        depth = torch.cat([torch.where(inside, away, 0.0) for away, inside in measured.values()])
         return Interaction(
-            min_distance_mm=1e3 * float(distance.min()),
+            min_distance_mm=1e3 * min(float(near.min()) for near in distances.values()),
             max_penetration_mm=1e3 * float(depth.max()),
-            contact_vertices=int((distance <= CONTACT).sum()),
+            contact_vertices=sum(map(len, contact.values())),
+            contact=contact,
             limit_excess_deg=excess_deg,
         )
 

@@ -5,10 +5,42 @@ import sys
 
 from dataset.errors import InputError
 
+GPU_KINDS = ("OPTIX", "CUDA", "HIP", "ONEAPI", "METAL")
+"""Cycles' ways of driving a GPU, the fastest first."""
+PATTERN = f"^(AUTO|CPU|({'|'.join(GPU_KINDS)})(:[0-9]+)?)$"
+"""How a device is named: the index counts the devices of that kind; several GPUs are several runs of one index each."""
 LIBRARIES = "libgl1 libice6 libsm6 libx11-6 libxfixes3 libxi6 libxkbcommon0 libxrender1"
 """Debian packages of the system libraries that the bpy wheel links to and does not bring."""
 
 _MARK = "device: "
+
+
+def parse_device(wanted: str) -> tuple[str, int]:
+    """Kind and index of a device's name."""
+    kind, _, index = wanted.partition(":")
+    return kind, int(index or 0)
+
+
+def device_fault(wanted: str) -> str | None:
+    """Why a run with `machine.render_device` = `wanted` cannot draw here; None when it can.
+
+    AUTO and CPU always can, and cost nothing; for a GPU Blender is started to list what there is (seconds).
+
+    Raises:
+        InputError: Blender does not start.
+    """
+    kind, index = parse_device(wanted)
+    if kind in ("AUTO", "CPU"):
+        return None
+    devices = render_devices()
+    matching = [device for device in devices if device.split(" ")[0] == kind]
+    return None if index < len(matching) else absent(wanted, devices)
+
+
+def absent(wanted: str, there: list[str]) -> str:
+    """The sentence for a device that was asked for and is not here."""
+    listed = ", ".join(device for device in there if not device.startswith("CPU")) or "no GPU"
+    return f"machine.render_device is {wanted}, but Blender finds {listed} here; choose device AUTO or CPU, or mend the driver"
 
 
 def render_devices(timeout: float = 120.0) -> list[str]:
@@ -34,18 +66,10 @@ def library_hint(reason: str) -> str:
 
 
 def _list() -> None:
-    import bpy
+    from rendering.cycles_device import CPU, cycles_devices
 
-    bpy.ops.preferences.addon_enable(module="cycles")
-    preferences = bpy.context.preferences.addons["cycles"].preferences
-    for kind in ("OPTIX", "CUDA", "CPU"):
-        try:
-            found = preferences.get_devices_for_type(kind)
-        except (TypeError, ValueError):
-            continue
-        for device in found or []:
-            if device.type == kind:
-                sys.stdout.write(f"{_MARK}{kind} {device.name}\n")
+    for device in (*cycles_devices(), CPU):
+        sys.stdout.write(f"{_MARK}{device}\n")
 
 
 if __name__ == "__main__":

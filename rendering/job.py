@@ -1,10 +1,13 @@
 """What one image needs, and what comes back. No Blender here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from PIL import Image
 
 from hands.camera import Camera
 from rendering.skins import Skin
@@ -37,15 +40,21 @@ class RenderJob:
 class RenderedImage:
     """One image as Cycles drew it."""
 
-    png: bytes
+    pixels: UInt8[np.ndarray, "h w 3"]
     """8-bit sRGB."""
     hands: UInt8[np.ndarray, "h w"]
     """0 none, 1 right, 2 left: whichever covers most of the pixel in Cycles' own coverage pass of the same render."""
     seconds: float
+    """From the job's arrival in the Blender process to its pixels."""
     device: str
-    """Where it was drawn: CPU, CUDA or OPTIX with the device's name."""
+    """Where it was drawn: CPU, CUDA, OPTIX, HIP … with the device's name."""
     bpy_version: str
+    stages: dict[str, float] = field(default_factory=dict)
+    """Seconds of each stage, see `rendering.stages`."""
 
-
-class RenderError(RuntimeError):
-    """An image could not be drawn; the message says why."""
+    @cached_property
+    def png(self) -> bytes:
+        """The picture as a file; encoded when it is first asked for, so that the Blender process need not."""
+        buffer = BytesIO()
+        Image.fromarray(self.pixels).save(buffer, format="PNG", compress_level=6)
+        return buffer.getvalue()

@@ -9,8 +9,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from hands.camera import Camera
+from rendering.failures import Failure, RenderError
 from rendering.job import RenderedImage, RenderJob
 from rendering.skins import Skin
+
+Message = tuple[dict[str, Any], dict[str, np.ndarray]]
+"""Header and arrays."""
 
 _LENGTH = 8
 _LIMIT = 1 << 31
@@ -25,7 +29,7 @@ def write_message(stream: BinaryIO, header: dict[str, Any], arrays: dict[str, np
     stream.flush()
 
 
-def read_message(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_message(stream: BinaryIO) -> Message:
     """Receive one message.
 
     Raises:
@@ -42,7 +46,7 @@ def read_message(stream: BinaryIO) -> tuple[dict[str, Any], dict[str, np.ndarray
     return content["header"], arrays
 
 
-def pack_job(job: RenderJob) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def pack_job(job: RenderJob) -> Message:
     """A job as header and arrays."""
     camera = job.camera
     header = {
@@ -72,15 +76,33 @@ def unpack_job(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> RenderJ
 _PLAIN = ("hdri_rotation", "hdri_strength", "exposure", "samples", "denoise", "seed")
 
 
-def pack_image(image: RenderedImage) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def pack_image(image: RenderedImage) -> Message:
     """A finished image as header and arrays."""
-    header = {"seconds": image.seconds, "device": image.device, "bpy_version": image.bpy_version}
-    return header, {"png": np.frombuffer(image.png, dtype=np.uint8), "hands": image.hands}
+    header = {name: getattr(image, name) for name in _ABOUT_IMAGE}
+    return header, {"pixels": image.pixels, "hands": image.hands}
 
 
 def unpack_image(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> RenderedImage:
     """The inverse of `pack_image`."""
-    return RenderedImage(png=arrays["png"].tobytes(), hands=arrays["hands"], **header)
+    return RenderedImage(
+        pixels=arrays["pixels"], hands=arrays["hands"], **{name: header[name] for name in _ABOUT_IMAGE}
+    )
+
+
+_ABOUT_IMAGE = ("seconds", "device", "bpy_version", "stages")
+
+
+def pack_error(error: RenderError) -> Message:
+    """A failure as header, without arrays."""
+    about = {"error": error.detail, "failure": str(error.failure), "value": error.value, "limit": error.limit}
+    return about, {}
+
+
+def unpack_error(header: dict[str, Any]) -> RenderError | None:
+    """The failure that a message tells of, if it does."""
+    if "error" not in header:
+        return None
+    return RenderError(Failure(header["failure"]), header["error"], header["value"], header["limit"])
 
 
 def _npy(array: np.ndarray) -> bytes:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -98,13 +101,27 @@ def attribute(tree: Any, name: str) -> tuple[Value, tuple[Value, Value, Value]]:
     return vector, tuple(Value(tree, output) for output in split.outputs)
 
 
-def noise(tree: Any, position: Value, scale: float, detail: float = 2.0, roughness: float = 0.5) -> Value:
-    """Perlin noise around 0.5; `scale` in cells per metre."""
-    node = tree.nodes.new("ShaderNodeTexNoise")
+def picture(
+    bpy: Any, tree: Any, name: str, draw: Callable[[], np.ndarray], position: Value, beyond: str
+) -> tuple[Value, Value, Value, Value]:
+    """The four channels of a drawn picture at a position in its widths and heights; all materials share one copy of it."""
+    node = tree.nodes.new("ShaderNodeTexImage")
+    node.image = bpy.data.images.get(name) or _image(bpy, name, draw())
+    node.extension = beyond
     tree.links.new(position.socket, node.inputs["Vector"])
-    for name, value in (("Scale", scale), ("Detail", detail), ("Roughness", roughness)):
-        node.inputs[name].default_value = value
-    return Value(tree, node.outputs[0])
+    split = tree.nodes.new("ShaderNodeSeparateColor")
+    tree.links.new(node.outputs["Color"], split.inputs[0])
+    return (*(Value(tree, output) for output in split.outputs), Value(tree, node.outputs["Alpha"]))
+
+
+def _image(bpy: Any, name: str, pixels: np.ndarray) -> Any:
+    """Rows from the bottom; four numbers a pixel, kept as they are."""
+    height, width, _ = pixels.shape
+    image = bpy.data.images.new(name, width, height, alpha=True, float_buffer=False, is_data=True)
+    image.alpha_mode = "CHANNEL_PACKED"
+    image.pixels.foreach_set(np.ascontiguousarray(pixels, dtype=np.float32).ravel())
+    image.update()
+    return image
 
 
 def colour(tree: Any, red: Value, green: Value, blue: Value) -> Value:

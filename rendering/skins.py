@@ -12,13 +12,15 @@ from dataset.errors import InputError
 
 @dataclass(frozen=True)
 class Skin:
-    """One person's skin. Every number is between 0 and 1."""
+    """One person's skin. Every number is between 0 and 1; files are absolute paths."""
 
     name: str
     melanin: float
     """0 very pale, 1 very dark."""
     haemoglobin: float
     """Redness by blood."""
+    carotene: float
+    """Yellowness: 0 rosy, 1 golden."""
     roughness: float
     """Microscopic roughness of the highlight: 0 wet, 1 dry."""
     subsurface: float
@@ -26,15 +28,55 @@ class Skin:
     bump: float
     """Depth of folds and lines: young 0.2, old 1."""
     mottling: float
-    """Unevenness of tone: blood and freckles."""
+    """Unevenness of tone: blood and pigment."""
+    freckles: float
+    """Small dark dots on the back of hand and forearm."""
+    age_spots: float
+    """Larger ones of old people."""
     veins: float
     """How much veins stand out on the back of the hand."""
+    tendons: float
+    """The same of the tendons that stretch the fingers: thin people's."""
+    hair: float
+    """Amount of hair on the back of the hand, the fingers' first segments and the forearm."""
+    hair_melanin: float
+    """Its colour: 0 fair, 1 black."""
     nail: float
     """Pinkness of the nails; 0 pale."""
+    varnish: float
+    """Red nail varnish; 0 none, 1 covers."""
+    texture: str = ""
+    """File of a picture that gives the colour instead, see `rendering.skin_textures`; the tone is then the forearm's."""
+    normal: str = ""
+    """File of its normal map."""
+    rough: str = ""
+    """File of its roughness."""
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What the material's nodes are set to."""
+        return {name: getattr(self, name) for name in NUMBERS}
+
+    @property
+    def pictures(self) -> tuple[str, str, str]:
+        """Files of colour, normals and roughness, empty where there is none."""
+        return self.texture, self.normal, self.rough
 
 
-VARIED = {"melanin": 0.06, "haemoglobin": 0.12, "roughness": 0.08, "bump": 0.12, "mottling": 0.12, "veins": 0.15}
-"""Standard deviation of each number for `variation` 1."""
+NUMBERS = tuple(f.name for f in fields(Skin) if f.type in (float, "float"))
+VARIED = {
+    "melanin": 0.05,
+    "haemoglobin": 0.12,
+    "carotene": 0.08,
+    "roughness": 0.08,
+    "subsurface": 0.08,
+    "bump": 0.12,
+    "mottling": 0.12,
+    "veins": 0.15,
+    "tendons": 0.10,
+    "nail": 0.08,
+}
+"""Standard deviation of each number for `variation` 1; the others are a person's own on any day."""
 
 
 def varied(skin: Skin, variation: float, generator: np.random.Generator) -> Skin:
@@ -64,9 +106,8 @@ def load_skins(file: Path | None = None) -> dict[str, Skin]:
 
 
 def _skin(file: Path, name: str, values: object) -> Skin:
-    numbers = [f.name for f in fields(Skin) if f.name != "name"]
-    if not isinstance(values, dict) or set(values) != set(numbers):
-        raise InputError(f"{file}: skin '{name}' must have exactly the numbers {', '.join(numbers)}")
+    if not isinstance(values, dict) or set(values) != set(NUMBERS):
+        raise InputError(f"{file}: skin '{name}' must have exactly the numbers {', '.join(NUMBERS)}")
     for key, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             raise InputError(f"{file}: '{key}' of skin '{name}' must be a number from 0 to 1, found {value!r}")

@@ -1,16 +1,16 @@
-"""The surface of a hand that is drawn and labelled: closed at the wrist, smooth, and through every model vertex."""
+"""The surface of a hand that is drawn and labelled: continued by a forearm, smooth, and through every model vertex."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 
+from hands.forearm import FOREARM, STRAIGHT, Forearm, WristBend
 from hands.joints import Side
 from hands.model import HandArrays
 from rendering.skin_map import skin_map
 from rendering.subdivision import loop_subdivision
-from rendering.wrist import close_wrist
 
 LEVELS = 2
 
@@ -23,27 +23,36 @@ class HandSurface:
     faces: Int[np.ndarray, "m 3"]
     """Triangles, counter-clockwise seen from outside; closed."""
     part: Int[np.ndarray, "m"]
-    """Part 0–15 of each face; the forearm stump belongs to part 0."""
+    """Part of each face: 0–15 of the hand, 16 (`hands.forearm.FOREARM`) beyond the wrist's rim."""
     attributes: dict[str, Float[np.ndarray, "n 3"]]
     """What the skin's shader needs to know at each vertex, see `rendering.skin_map`."""
-    control: Float[np.ndarray, "w v"]
-    """Model vertices to control points of the subdivision."""
+    forearm: Forearm
+    control: Float[np.ndarray, "w w"]
+    """Points that the surface shall pass through to control points of the subdivision."""
     subdivision: sparse.csr_matrix
     """Control points to fine vertices."""
+    of_hand: Bool[np.ndarray, "n"]
+    """Which fine vertices belong to the hand: those of its faces, the wrist's rim included."""
 
     @classmethod
     def build(cls, arrays: HandArrays) -> "HandSurface":
         """The fine surface of any hand in MANO's layout."""
-        closed, coarse_faces = close_wrist(arrays)
-        subdivision, faces = loop_subdivision(coarse_faces, len(closed), LEVELS)
+        forearm = Forearm.build(arrays)
+        closed = forearm.surface(arrays.v_template.astype(np.float64))
+        subdivision, faces = loop_subdivision(forearm.faces, len(closed), LEVELS)
         # Loop's surface shrinks; these control points make it pass through the given vertices instead
-        control = np.linalg.solve(subdivision[: len(closed)].toarray(), closed)
+        control = np.linalg.inv(subdivision[: len(closed)].toarray())
         of_wrist = np.eye(16)[np.zeros(len(closed) - len(arrays.weights), dtype=int)]
         weights = subdivision @ np.concatenate([arrays.weights, of_wrist])
         part = weights[faces].sum(axis=1).argmax(axis=1)
-        rest = subdivision @ (control @ arrays.v_template)
-        return cls(arrays.side, faces, part, skin_map(arrays, rest, faces, weights), control, subdivision)
+        part[len(arrays.faces) * 4**LEVELS :] = FOREARM
+        of_hand = np.zeros(len(weights), dtype=bool)
+        of_hand[faces[part < FOREARM]] = True
+        rest = subdivision @ (control @ closed)
+        attributes = skin_map(arrays, rest, faces, weights)
+        return cls(arrays.side, faces, part, attributes, forearm, control, subdivision, of_hand)
 
-    def vertices(self, coarse: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "n 3"]:
-        """Fine vertices (float32) of a posed hand from its model vertices, in their unit and frame."""
-        return (self.subdivision @ (self.control @ np.asarray(coarse, dtype=np.float64))).astype(np.float32)
+    def vertices(self, coarse: Float[np.ndarray, "v 3"], bend: WristBend = STRAIGHT) -> Float[np.ndarray, "n 3"]:
+        """Fine vertices (float32) of a posed hand from its model vertices, in their unit (metres) and frame."""
+        closed = self.forearm.surface(np.asarray(coarse, dtype=np.float64), bend)
+        return (self.subdivision @ (self.control @ closed)).astype(np.float32)

@@ -14,14 +14,17 @@ import numpy as np
 
 from dataset.errors import InputError
 from hands.joints import Side
-from rendering.job import RenderError
-from rendering.messages import pack_image, read_message, unpack_job, write_message
+from rendering.failures import Failure, RenderError
+from rendering.messages import pack_error, pack_image, read_message, unpack_job, write_message
 
+NO_MEMORY = re.compile(rb"out of (?:\w+ )*memory|bad_alloc|MemoryError", re.IGNORECASE)
 CYCLES_FAILURE = re.compile(
-    rb"(out of memory|CUDA error|OptiX error|(?:failed to|cannot) (?:load|open|allocate|read)[^\n]*|Error: [^\n]*)",
+    rb"((?:CUDA|OptiX|HIP|oneAPI|Metal) error[^\n]*|(?:failed to|cannot) (?:load|open|allocate|read)[^\n]*|Error: [^\n]*)",
     re.IGNORECASE,
 )
 """What Cycles and Blender print when a picture may be wrong although rendering goes on."""
+LOG_LIMIT = 1 << 22
+"""Bytes after which the log begins anew."""
 
 
 def main() -> int:
@@ -33,9 +36,10 @@ def main() -> int:
 
         scene = HandScene(_by_hand(arrays), header["device"], header["threads"])
     except Exception as error:  # the supervisor must learn why no scene stands
-        write_message(answers, {"error": _reason(error), "kind": "RenderError"}, {})
+        traceback.print_exc()
+        write_message(answers, *pack_error(_failure(error)))
         return 1
-    write_message(answers, {"device": scene.device}, {})
+    write_message(answers, {"device": str(scene.device)}, {})
     return _serve(requests, answers, scene)
 
 
@@ -48,14 +52,24 @@ def _serve(requests: BinaryIO, answers: BinaryIO, scene: Any) -> int:
             return 0
         try:
             image = scene.render(unpack_job(header, arrays))
-            if failure := CYCLES_FAILURE.search(log.new_lines()):
-                raise RenderError(f"Blender reported: {failure.group(0).decode(errors='replace').strip()}")
+            if said := reported(log.new_lines()):
+                raise said
             write_message(answers, *pack_image(image))
         except Exception as error:  # one image's error must not cost the process
-            log.new_lines()
-            if not isinstance(error, RenderError | InputError):
+            said = reported(log.new_lines())
+            if not isinstance(error, RenderError):
                 traceback.print_exc()
-            write_message(answers, {"error": _reason(error), "kind": error.__class__.__name__}, {})
+            write_message(answers, *pack_error(_failure(error, said)))
+            log.new_lines()
+
+
+def reported(log: bytes) -> RenderError | None:
+    """The failure that Blender's log tells of, if any."""
+    if found := NO_MEMORY.search(log):
+        return RenderError(Failure.OUT_OF_MEMORY, _line_around(log, found))
+    if found := CYCLES_FAILURE.search(log):
+        return RenderError(Failure.CYCLES, f"Blender reported: {_line_around(log, found)}")
+    return None
 
 
 class _LogReader:
@@ -69,6 +83,9 @@ class _LogReader:
         size = self._size()
         text = os.pread(2, size - self.position, self.position) if size > self.position else b""
         self.position = size
+        if size > LOG_LIMIT:
+            os.ftruncate(2, 0)
+            self.position = os.lseek(2, 0, os.SEEK_SET)
         return text
 
     @staticmethod
@@ -92,8 +109,24 @@ def _by_hand(arrays: dict[str, np.ndarray]) -> dict[Side, dict[str, np.ndarray]]
     return hands
 
 
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, RenderError | InputError) else f"{error.__class__.__name__}: {error}"
+def _failure(error: Exception, said: RenderError | None = None) -> RenderError:
+    """An error by its class; what Blender's log says explains more than what followed from it."""
+    if isinstance(error, MemoryError):
+        return RenderError(Failure.OUT_OF_MEMORY, "Python had no memory left")
+    if isinstance(error, InputError):
+        return RenderError(Failure.BAD_INPUT, str(error))
+    if isinstance(error, RenderError) and error.failure is not Failure.CYCLES:
+        return error
+    if said:
+        return said
+    return (
+        error if isinstance(error, RenderError) else RenderError(Failure.CYCLES, f"{error.__class__.__name__}: {error}")
+    )
+
+
+def _line_around(log: bytes, found: re.Match[bytes]) -> str:
+    start, end = log.rfind(b"\n", 0, found.start()) + 1, log.find(b"\n", found.end())
+    return log[start : end if end >= 0 else None].decode(errors="replace").strip()[-300:]
 
 
 if __name__ == "__main__":

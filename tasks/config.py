@@ -9,9 +9,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dataset.errors import InputError
-from dataset.plan import CameraConfig, LookConfig
 from hands.augment import AugmentationConfig
 from hands.optimise import OptimisationConfig
+from rendering.cameras import CameraConfig
+from rendering.devices import PATTERN
+from rendering.plan import LookConfig
 
 DEMO = Path(str(resources.files("configs"))) / "demo.yaml"
 """The recipe that a run takes when none is named: minutes on two cores, where the defaults below take days."""
@@ -53,7 +55,9 @@ class SourceConfig(_Part):
     @model_validator(mode="after")
     def _places_belong_to_the_kind(self) -> "SourceConfig":
         if self.kind == "gestures" and self.path:
-            raise ValueError("path is given, but kind is gestures; add source.kind, or name gestures in source.gestures")
+            raise ValueError(
+                "path is given, but kind is gestures; add source.kind, or name gestures in source.gestures"
+            )
         if self.kind != "gestures" and self.gestures:
             raise ValueError(f"gestures is given, but kind is {self.kind}; take one of the two away")
         return self
@@ -79,6 +83,8 @@ class ValidationConfig(_Part):
     """Fewest vertices of both hands within 3 mm of the other hand."""
     min_naturalness: float = Field(0.0, ge=0, le=1)
     """Least probability of being natural, of the less natural hand."""
+    max_forearm_depth_mm: float = Field(8.0, ge=0)
+    """How deep a forearm may lie in the other hand or forearm after the wrists were bent to avoid it."""
 
 
 class EnvironmentsConfig(_Part):
@@ -87,7 +93,23 @@ class EnvironmentsConfig(_Part):
     ids: tuple[str, ...] = ()
     """Names in hdri_manifest.yaml; empty: every one of the split that is present."""
     folder: Path | None = None
-    """Folder of maps that are not bundled."""
+    """Folder of pulled maps and of your own; empty: where `render-ih assets pull` puts them, in the user's cache."""
+
+
+class SkinsConfig(_Part):
+    """Which skins; docs/skins.md describes the built-in ones and the folder."""
+
+    folder: Path | None = None
+    """Folder of skin textures of your own, NAME.png or NAME.jpg; empty: only the built-in skins."""
+    names: tuple[str, ...] = ()
+    """Only these skins; empty: all of the folder, or all built-in ones."""
+
+
+class LabelsConfig(_Part):
+    """Which labels are written beside those that every image has."""
+
+    normals: bool = False
+    """Surface normals, a picture of their own."""
 
 
 class ShardsConfig(_Part):
@@ -102,8 +124,8 @@ class ShardsConfig(_Part):
 class MachineConfig(_Part):
     """How this machine works; not part of what the dataset is."""
 
-    render_device: str = Field("AUTO", pattern="^(AUTO|CPU|CUDA|OPTIX)$")
-    """AUTO takes the best device there is."""
+    render_device: str = Field("AUTO", pattern=PATTERN)
+    """AUTO: the best there is; CPU, OPTIX, CUDA, HIP, ONEAPI, METAL: that one or no run; CUDA:1 is the second of its kind."""
     render_timeout: float = Field(600.0, gt=0)
     """Seconds after which an image is given up and Blender restarted."""
     optimise_device: str = "cpu"
@@ -130,6 +152,8 @@ class RenderIHConfig(_Part):
     camera: CameraConfig = CameraConfig()
     look: LookConfig = LookConfig()
     environments: EnvironmentsConfig = EnvironmentsConfig()
+    skins: SkinsConfig = SkinsConfig()
+    labels: LabelsConfig = LabelsConfig()
     shards: ShardsConfig = ShardsConfig()
     machine: MachineConfig = MachineConfig()
 
@@ -143,6 +167,7 @@ class RenderIHConfig(_Part):
             "naturalness": {"checkpoint"},
             "source": {"gestures", "path", "faults"},
             "environments": {"folder"},
+            "skins": {"folder"},
         }
         if self.source.kind != "gestures":
             places["source"].add("names")

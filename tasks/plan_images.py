@@ -1,46 +1,72 @@
-"""The plan: every image decided, in shards of rows that share environments."""
+"""The plan: every image decided, in shards of rows that share environments; views that show too little are listed."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from dataset.plan import plan_pose
 from dataset.rows import pose_of
-from dataset.schema import PLAN
+from dataset.schema import PLAN, REJECTED
 from dataset.shards import iterate_rows, write_shard
-from hands.anatomy import forearm_direction
+from hands.forearm import WristBend
 from hands.joints import Side
+from rendering.framing import Arms, Fault
+from rendering.plan import plan_view
+from tasks.progress import bar
 from tasks.run import Run
 from tasks.step import step
+
+Row = dict[str, Any]
+WHOLE = "plan"
+"""The shard of `rejected` that lists views without a good draw; written last, even empty: the plan is whole."""
 
 
 @step
 def plan_images(run: Run) -> list[str]:
-    """Write the missing plan shards; the names of all of them, in order."""
-    rows = [row for pose in iterate_rows(run.manifest.paths("poses")) for row in _plan_one(run, pose)]
-    size = run.config.shards.images
-    shards = [(f"{i // size:05d}", rows[i : i + size]) for i in range(0, len(rows), size)]
-    for name, part in shards:
-        if not run.manifest.done("plan", name):
-            # Blender keeps one environment in memory: rows of one environment follow each other.
-            ordered = sorted(part, key=lambda row: (row["hdri"], row["sample_id"]))
-            run.manifest.add("plan", write_shard(run.manifest.path("plan", name), ordered, PLAN))
-    return [name for name, _ in shards]
+    """Write the plan's shards that are missing; the names of all of them, in order."""
+    listed = run.manifest.shards["plan"]
+    if not (run.manifest.done("rejected", WHOLE) and all(run.manifest.done("plan", name) for name in listed)):
+        _write_plan(run)
+    return sorted(run.manifest.shards["plan"])
 
 
-def _plan_one(run: Run, pose: dict[str, Any]) -> list[dict[str, Any]]:
-    poses = {side: pose_of([pose[side]]) for side in Side}
-    vertices = [poses[side].pose(run.hands[side]).vertices[0].numpy() for side in Side]
-    forearms = [forearm_direction(poses[side], run.hands[side])[0].numpy() for side in Side]
-    config = run.config
-    return plan_pose(
-        pose["pose_id"],
-        pose["split"],
-        np.concatenate(vertices).astype(np.float64),
-        np.stack(forearms).astype(np.float64),
-        config.camera,
-        config.look,
-        run.environments,
-        list(run.skins),
-        config.seed,
-    )
+def _write_plan(run: Run) -> None:
+    part, number, refused = [], 0, []
+    with bar("Planning views", run.manifest.rows("poses") * run.config.camera.views, "views") as advance:
+        for pose in iterate_rows(run.manifest.paths("poses")):
+            for row, fault in _views(run, pose):
+                part.append(row) if fault is None else refused.append(_refusal(row, pose, fault))
+                advance(1)
+            while len(part) >= run.config.shards.images:
+                _write_shard(run, number, part[: run.config.shards.images])
+                part, number = part[run.config.shards.images :], number + 1
+    if part:
+        _write_shard(run, number, part)
+    run.manifest.add("rejected", write_shard(run.manifest.path("rejected", WHOLE), refused, REJECTED))
+
+
+def _write_shard(run: Run, number: int, rows: list[Row]) -> None:
+    """Blender keeps one environment in memory: rows of one environment follow each other."""
+    name = f"{number:05d}"
+    if not run.manifest.done("plan", name):
+        ordered = sorted(rows, key=lambda row: (row["hdri"], row["sample_id"]))
+        run.manifest.add("plan", write_shard(run.manifest.path("plan", name), ordered, PLAN))
+
+
+def _views(run: Run, pose: Row) -> Iterator[tuple[Row, Fault | None]]:
+    config, arms, skins = run.config, posed_arms(run, pose), list(run.skins)
+    names = (pose["pose_id"], pose["split"])
+    for view in range(config.camera.views):
+        yield plan_view(*names, view, arms, config.camera, config.look, run.environments, skins, config.seed)
+
+
+def posed_arms(run: Run, pose: Row) -> Arms:
+    """The coarse surfaces of a row of `poses`, forearms included."""
+    posed = {side: pose_of([pose[side]]).pose(run.hands[side]).vertices[0].numpy() for side in Side}
+    hands = {side: vertices.astype(np.float64) for side, vertices in posed.items()}
+    return Arms.place(hands, run.forearms, {side: WristBend(*pose[side]["wrist_bend"]) for side in Side})
+
+
+def _refusal(row: Row, pose: Row, fault: Fault) -> Row:
+    identity = {name: pose[name] for name in ("pose_id", "source", "base_pose", "augmentation")}
+    return identity | {"sample_id": row["sample_id"], "stage": "plan"} | vars(fault)

@@ -36,3 +36,8 @@ def _lines(title: str, total: int, unit: str, every: float = 15.0) -> Iterator[C
 
     yield advance
     sys.stderr.write(f"{title}: {finished} {unit} in {time.monotonic() - started:.1f} s\n")
+
+
+def say(sentence: str) -> None:
+    """One line for the person who watches the run."""
+    sys.stderr.write(f"{sentence}\n")

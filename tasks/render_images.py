@@ -1,28 +1,49 @@
-"""Executes plan rows: picture by Blender, labels from the surface it drew, one shard at a time."""
+"""Executes plan rows: picture by Blender, labels from the surface it drew, one shard at a time.
 
+While Cycles draws one image, the next one is posed and the last ones get their labels and files: see `tasks.pipeline`.
+"""
+
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dataset.environments import Environment
 from dataset.image_row import image_row
-from dataset.rows import camera_of, pose_of
+from dataset.rows import camera_of
 from dataset.schema import IMAGES, REJECTED
 from dataset.shards import iterate_rows, write_shard
 from dataset.versions import code_version
 from hands.joints import Side
-from rendering.job import RenderedImage, RenderError, RenderJob
+from rendering.failures import Failure, RenderError
+from rendering.job import RenderedImage, RenderJob
 from rendering.labels import Labels, make_labels, overlap
-from rendering.skins import varied
-from tasks.progress import bar
+from rendering.picture_check import check_picture
+from rendering.skins import Skin, varied
+from tasks.pipeline import pipeline
+from tasks.posed_surfaces import PosedSurfaces, posed_surfaces
+from tasks.progress import bar, say
 from tasks.run import Run
 from tasks.step import step
 
 Row = dict[str, Any]
 MIN_OVERLAP = 0.995
 """Least overlap of a labelled hand with the one Cycles drew, outlines apart; below it the image is refused."""
+MOST_FINISHERS = 4
+"""Threads that make labels and files; on a GPU one of them is slower than Cycles."""
+
+
+class Prepared(NamedTuple):
+    """An image on its way: what is known of it so far."""
+
+    row: Row
+    pose: Row
+    posed: PosedSurfaces | None = None
+    job: RenderJob | None = None
+    picture: RenderedImage | None = None
+    error: RenderError | None = None
 
 
 @step
@@ -40,44 +61,90 @@ def render_images(run: Run, shard: str) -> int:
     if refused:
         name = f"render-{shard}"
         run.manifest.add("rejected", write_shard(run.manifest.path("rejected", name), refused, REJECTED))
+        say(f"{title}: {summary(refused)}; rejected/{name}.parquet lists them")
     run.manifest.add("images", write_shard(run.manifest.path("images", shard), images, IMAGES))
     return len(images)
 
 
+def summary(refused: list[Row]) -> str:
+    """How many images were refused and for which classes of reasons, in one line."""
+    classes = Counter(row["reason"].partition(":")[0] for row in refused)
+    return f"{len(refused)} refused (" + ", ".join(f"{count} {name}" for name, count in classes.most_common()) + ")"
+
+
 def _rendered(run: Run, plan: list[Row]) -> Iterator[tuple[str, Row]]:
-    """("image", row) or ("refused", row) for each plan row; labels of one image are made while the next one renders."""
+    """("image", row) or ("refused", row) for each plan row, in order."""
     poses = {row["pose_id"]: row for row in iterate_rows(run.manifest.paths("poses"))}
-    with ThreadPoolExecutor(max_workers=1) as labeller:
-        waiting: Future | None = None
-        for row in plan:
-            finish = render_row(run, row, poses[row["pose_id"]])
-            if waiting:
-                yield waiting.result()
-            waiting = labeller.submit(finish)
-        if waiting:
-            yield waiting.result()
+    finishers = max(1, min(MOST_FINISHERS, len(os.sched_getaffinity(0)) // 2))
+    items = [Prepared(row, poses[row["pose_id"]]) for row in plan]
+    return pipeline(items, _careful(run, _prepare), _careful(run, _draw), lambda item: _finish(run, item), finishers)
 
 
-def render_row(run: Run, row: Row, pose: Row) -> Callable[[], tuple[str, Row]]:
-    """Draw one plan row now; what it gives makes the labels and the finished table row."""
-    model = {side: pose_of([pose[side]]).pose(run.hands[side]) for side in Side}
-    joints = {side: run.hands[side].joints_21(posed)[0].numpy().astype(np.float64) for side, posed in model.items()}
-    fine = {side: run.surfaces[side].vertices(posed.vertices[0].numpy()) for side, posed in model.items()}
+def _careful(run: Run, stage: Callable[[Run, Prepared], Prepared]) -> Callable[[Prepared], Prepared]:
+    """A stage that keeps an image's failure with the image, and lets failed ones pass."""
+
+    def careful(item: Prepared) -> Prepared:
+        try:
+            return item if item.error else stage(run, item)
+        except RenderError as error:
+            return item._replace(error=error)
+
+    return careful
+
+
+def _prepare(run: Run, item: Prepared) -> Prepared:
+    posed = posed_surfaces(run, item.row, item.pose)
+    return item._replace(posed=posed, job=make_job(item.row, posed.vertices, run))
+
+
+def _draw(run: Run, item: Prepared) -> Prepared:
+    first = not run.renderer.drawing_on
+    picture = run.renderer.render(item.job)
+    if first:
+        say(f"Drawing on {run.renderer.drawing_on}")
+    return item._replace(picture=picture)
+
+
+def _finish(run: Run, item: Prepared) -> tuple[str, Row]:
     try:
-        picture = run.renderer.render(make_job(row, fine, run))
+        if item.error:
+            raise item.error
+        return "image", finished_row(run, item.row, item.pose, item.posed, item.picture)
     except RenderError as error:
-        reason = str(error)
-        return lambda: ("refused", _refusal(row, pose, reason, 0.0, 0.0))
-    return lambda: _finished(run, row, pose, picture, make_labels(run.surfaces, fine, joints, camera_of(row)))
+        return "refused", _refusal(item.row, item.pose, error)
+
+
+def finished_row(run: Run, row: Row, pose: Row, posed: PosedSurfaces, picture: RenderedImage) -> Row:
+    """The table row of a picture, with its labels.
+
+    Raises:
+        RenderError: the picture is bad, or its labels differ from it.
+    """
+    check_picture(picture)
+    labels = labels_of(run, row, posed)
+    agreed = overlap(labels, picture.hands, margin=1)
+    if agreed < MIN_OVERLAP:
+        raise RenderError(Failure.BAD_LABELS, "labels and picture overlap too little", agreed, MIN_OVERLAP)
+    provenance = {name: pose[name] for name in ("source", "base_pose", "augmentation")}
+    provenance |= {"config_sha256": run.manifest.config_sha256, "code_version": code_version()}
+    made = {"bpy_version": picture.bpy_version, "device": picture.device, "seconds": picture.seconds}
+    return image_row(row, pose, run.hands, picture.png, labels, made, provenance)
+
+
+def labels_of(run: Run, row: Row, posed: PosedSurfaces) -> Labels:
+    """The labels of a plan row, from the surfaces that are drawn."""
+    normals = run.config.labels.normals
+    return make_labels(run.surfaces, posed.vertices, posed.joints, camera_of(row), normals=normals)
 
 
 def make_job(row: Row, fine: dict[Side, np.ndarray], run: Run) -> RenderJob:
-    """A plan row and posed surfaces as the renderer wants them."""
-    environment: Environment = next(e for e in run.environments if e.id == row["hdri"])
-    skin = {
-        side: varied(run.skins[row[f"skin_{side}"]], row["skin_variation"], np.random.default_rng(row["seed"]))
-        for side in Side
-    }
+    """A plan row and posed surfaces as the renderer wants them.
+
+    Raises:
+        RenderError: the row names an environment or a skin that this run does not have.
+    """
+    environment = _environment(row, run)
+    skin = {side: _skin(row, side, run) for side in Side}
     return RenderJob(
         right=fine[Side.RIGHT],
         left=fine[Side.LEFT],
@@ -94,22 +161,21 @@ def make_job(row: Row, fine: dict[Side, np.ndarray], run: Run) -> RenderJob:
     )
 
 
-def _finished(run: Run, row: Row, pose: Row, picture: RenderedImage, labels: Labels) -> tuple[str, Row]:
-    agreed = overlap(labels, picture.hands, margin=1)
-    if agreed < MIN_OVERLAP:
-        return "refused", _refusal(row, pose, "labels differ from the picture", agreed, MIN_OVERLAP)
-    provenance = {
-        "source": pose["source"],
-        "base_pose": pose["base_pose"],
-        "augmentation": pose["augmentation"],
-        "config_sha256": run.manifest.config_sha256,
-        "code_version": code_version(),
-    }
-    made = {"bpy_version": picture.bpy_version, "device": picture.device, "seconds": picture.seconds}
-    return "image", image_row(row, pose, run.hands, picture.png, labels, made, provenance)
+def _environment(row: Row, run: Run) -> Environment:
+    for environment in run.environments:
+        if environment.id == row["hdri"]:
+            return environment
+    raise RenderError(Failure.BAD_INPUT, f"the plan names environment '{row['hdri']}', which this run does not have")
 
 
-def _refusal(row: Row, pose: Row, reason: str, value: float, limit: float) -> Row:
+def _skin(row: Row, side: Side, run: Run) -> Skin:
+    name = row[f"skin_{side}"]
+    if name not in run.skins:
+        raise RenderError(Failure.BAD_INPUT, f"the plan names skin '{name}', which this run does not have")
+    return varied(run.skins[name], row["skin_variation"], np.random.default_rng(row["seed"]))
+
+
+def _refusal(row: Row, pose: Row, error: RenderError) -> Row:
     identity = {name: pose[name] for name in ("pose_id", "source", "base_pose", "augmentation")}
-    about = {"sample_id": row["sample_id"], "stage": "render", "reason": reason, "value": value, "limit": limit}
-    return identity | about
+    about = {"sample_id": row["sample_id"], "stage": "render", "reason": str(error)}
+    return identity | about | {"value": float(error.value), "limit": float(error.limit)}

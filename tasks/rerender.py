@@ -6,10 +6,10 @@ from pathlib import Path
 from dataset.atomic import atomic_write
 from dataset.errors import InputError
 from dataset.manifest import Manifest
-from dataset.rows import pose_of
 from dataset.shards import iterate_rows
-from hands.joints import Side
+from rendering.failures import RenderError
 from tasks.config import RenderIHConfig
+from tasks.posed_surfaces import posed_surfaces
 from tasks.render_images import make_job
 from tasks.run import open_run
 
@@ -20,7 +20,7 @@ def rerender_sample(
     """Render a sample of an existing dataset again and write the PNG; the path written.
 
     Raises:
-        InputError: no dataset there, or no such sample.
+        InputError: no dataset there, no such sample, or it cannot be drawn here.
     """
     manifest = Manifest.read(dataset)
     row = next((r for r in iterate_rows(manifest.paths("plan")) if r["sample_id"] == sample_id), None)
@@ -29,9 +29,10 @@ def rerender_sample(
     pose = next(r for r in iterate_rows(manifest.paths("poses")) if r["pose_id"] == row["pose_id"])
     stored = {key: value for key, value in manifest.config.items() if key != "inputs"} | {"hands": {"mano": mano}}
     with open_run(RenderIHConfig.model_validate(stored), dataset) as run:
-        posed = {side: pose_of([pose[side]]).pose(run.hands[side]) for side in Side}
-        fine = {side: run.surfaces[side].vertices(hand.vertices[0].numpy()) for side, hand in posed.items()}
-        job = make_job(row, fine, run)
-        picture = run.renderer.render(replace(job, samples=samples or job.samples))
+        job = make_job(row, posed_surfaces(run, row, pose).vertices, run)
+        try:
+            picture = run.renderer.render(replace(job, samples=samples or job.samples))
+        except RenderError as error:
+            raise InputError(f"{sample_id}: {error}") from error
     atomic_write(out, picture.png)
     return out

@@ -16,12 +16,14 @@ from dataset.errors import InputError
 from dataset.hand_files import load_hands
 from dataset.manifest import FILE, Manifest
 from hands.contact import Anchors
+from hands.forearm import Forearm
 from hands.joints import Side
 from hands.kernels import device_fault
 from hands.model import HandModel
 from hands.optimise import Engine
 from models.discriminator import NaturalDiscriminator, load_discriminator
-from rendering.skins import Skin, load_skins
+from rendering.skin_textures import Coordinates, choose_skins, skin_checksums, texture_coordinates, with_coordinates
+from rendering.skins import Skin
 from rendering.supervisor import Renderer
 from rendering.surface import HandSurface
 from tasks.config import RenderIHConfig
@@ -39,6 +41,8 @@ class Run:
     source: PoseSource
     environments: list[Environment]
     skins: dict[str, Skin]
+    coordinates: dict[Side, Coordinates | None]
+    """Where textures lie on each hand."""
     manifest: Manifest
     resources: ExitStack = field(default_factory=ExitStack)
 
@@ -49,9 +53,17 @@ class Run:
         return Engine(self.hands, self.anchors, naturalness)
 
     @cached_property
+    def forearms(self) -> dict[Side, Forearm]:
+        """What continues each hand to the elbow."""
+        return {side: Forearm.build(model.arrays) for side, model in self.hands.items()}
+
+    @cached_property
     def surfaces(self) -> dict[Side, HandSurface]:
         """The surfaces that are rendered and labelled."""
-        return {side: HandSurface.build(model.arrays) for side, model in self.hands.items()}
+        return {
+            side: HandSurface.build(with_coordinates(model.arrays, self.coordinates[side]))
+            for side, model in self.hands.items()
+        }
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -103,13 +115,15 @@ def open_run(config: RenderIHConfig, out: Path) -> Iterator[Run]:
     naturalness = load_naturalness(config.naturalness.checkpoint)
     source = open_source(config.source, hands, out)
     environments = choose_environments(config.environments.ids, config.split, config.environments.folder)
-    skins = load_skins()
+    coordinates = {side: texture_coordinates(config.skins.folder, model.arrays) for side, model in hands.items()}
+    skins = choose_skins(config.skins.folder, config.skins.names, coordinates[Side.RIGHT])
     content = {"hands": hand_checksums(hands), "source": source.sha256}
     content["anchors"] = checksum(anchors.right.tobytes() + anchors.left.tobytes())
     content["naturalness"] = checksum(b"".join(v.numpy().tobytes() for v in naturalness.state_dict().values()))
+    content["skins"] = skin_checksums(skins, coordinates)
     content["environments"] = {environment.id: environment.sha256 for environment in environments}
     if not (Path(out) / FILE).exists():
         source.check()
     manifest = Manifest.open(out, config.identity() | {"inputs": content})
     with ExitStack() as resources:
-        yield Run(config, hands, anchors, naturalness, source, environments, skins, manifest, resources)
+        yield Run(config, hands, anchors, naturalness, source, environments, skins, coordinates, manifest, resources)

@@ -7,11 +7,13 @@ import torch
 from dataset.rows import pose_cell
 from dataset.schema import POSES, REJECTED
 from dataset.shards import write_shard
+from hands.forearm import WristBend, choose_bends
 from hands.joints import Side
 from hands.model import HandModel
 from hands.naturalness import naturalness_of
 from hands.objective import snap
 from hands.pose import TwoHandPose
+from hands.random_streams import stream
 from hands.referee import Referee
 from tasks.collect_poses import PoseBatch
 from tasks.config import ValidationConfig
@@ -29,13 +31,20 @@ def validate_poses(run: Run, batch: PoseBatch) -> int:
     accepted, rejected = [], []
     with bar("Checking poses", len(batch), "poses") as advance:
         for row in range(len(batch)):
-            (verdict,) = referee.judge(centred[slice(row, row + 1)])
-            measured = vars(verdict) | {"naturalness": natural[row]}
+            pose = centred[slice(row, row + 1)]
+            (verdict,) = referee.judge(pose)
+            bends, depth = bend_wrists(run, pose, batch.names[row])
+            measured = vars(verdict) | {"naturalness": natural[row], "forearm_depth_mm": 1e3 * depth}
+            contact = measured.pop("contact")
             fault = find_fault(measured, run.config.validation)
             if fault:
                 rejected.append(_identity(batch, row) | {"sample_id": "", "stage": "validate"} | fault)
             else:
-                accepted.append(_pose_row(batch, row, centred, measured, run.config.split))
+                hands = {
+                    str(side): pose_cell(pose.side(side)) | {"wrist_bend": bends[side], "contact": contact[side]}
+                    for side in Side
+                }
+                accepted.append(_identity(batch, row) | {"split": run.config.split} | hands | measured)
             advance(1)
     for table, rows, schema in (("rejected", rejected, REJECTED), ("poses", accepted, POSES)):
         path = run.manifest.path(table, batch.shard)
@@ -54,12 +63,19 @@ def centre_on_origin(poses: TwoHandPose, run: Run) -> TwoHandPose:
     return poses.moved(snap(-(vertices.amin(1) + vertices.amax(1)) / 2).float())
 
 
+def bend_wrists(run: Run, pose: TwoHandPose, name: str) -> tuple[dict[Side, WristBend], float]:
+    """How the forearms of one pose stand, and how deep they lie in each other or the other hand, metres."""
+    posed = {side: pose.side(side).pose(run.hands[side]).vertices[0].double().numpy() for side in Side}
+    return choose_bends(posed, run.forearms, stream(run.config.seed, name, "wrists"))
+
+
 def find_fault(measured: dict[str, float], rules: ValidationConfig) -> dict[str, Any] | None:
     """The first rule that a pose breaks: reason, value and limit; None for a good pose."""
     most = (
         ("penetration", "max_penetration_mm", rules.max_penetration_mm),
         ("joint limit", "limit_excess_deg", rules.max_limit_excess_deg),
         ("hands too far apart", "min_distance_mm", rules.max_distance_mm),
+        ("a forearm in the other arm", "forearm_depth_mm", rules.max_forearm_depth_mm),
     )
     least = (
         ("too little contact", "contact_vertices", rules.min_contact_vertices),
@@ -78,7 +94,3 @@ def _identity(batch: PoseBatch, row: int) -> dict[str, Any]:
         "augmentation": batch.copies[row],
     }
 
-
-def _pose_row(batch: PoseBatch, row: int, poses: TwoHandPose, measured: dict[str, float], split: str) -> dict[str, Any]:
-    hands = {str(side): pose_cell(poses.side(side)[slice(row, row + 1)]) for side in Side}
-    return _identity(batch, row) | {"split": split} | hands | measured

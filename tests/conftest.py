@@ -1,5 +1,8 @@
 """Fixtures that every package's tests share."""
 
+import os
+import tempfile
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ from dataset.hand_files import load_hands
 from hands.joints import Side
 from hands.model import HandModel
 
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="render-ih-tests-")  # maps that a developer pulled change nothing
 torch.set_num_threads(1)  # small tensors gain nothing from more, and lose much where cores are shared
 
 

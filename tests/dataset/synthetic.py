@@ -19,6 +19,7 @@ from hands.random_streams import stream
 
 CONFIG = {"seed": 7, "camera": {"width": 256, "height": 192}, "views": 1}
 UNKNOWN = "0" * 64
+UNBENT = {"wrist_bend": (0.0, 0.0), "contact": (3, 14, 159)}
 HDRIS = ("studio", "forest", "sunset")
 BASES = {"palms": (0.0, 0.35, 0.9), "cross": (-3.0, 0.2, 0.3), "apart": (9.0, 0.1, 0.1)}
 """Gesture name to (palm offset in cm, bend share, turn)."""
@@ -98,6 +99,7 @@ def _hand_cell(side: Side, pose, model, camera: Camera, layers: dict, amodal: np
         "joints_2d": pixels.ravel(),
         "joint_state": _near_mask(_states(pixels, joints[:, 2], number, layers), pixels, mask),
         "bbox": np.concatenate([low, high - low]).astype(np.float32),
+        **UNBENT,
         "visible_fraction": float(mask.sum() / max(amodal.sum(), 1)),
     }
 
@@ -134,7 +136,7 @@ def make_sample(number: int, hands: dict[Side, HandModel], width: int = 256, hei
         "seed": number,
     }
     shared = {"sample_id": name, "split": "train", "pose_id": pose_id, "width": width, "height": height}
-    shared |= {"camera": camera_cell(camera)}
+    shared |= {"camera": camera_cell(camera), "viewpoint": "track"}
     image = (
         shared
         | labels
@@ -145,14 +147,16 @@ def make_sample(number: int, hands: dict[Side, HandModel], width: int = 256, hei
             "mask_right_amodal": png_cell(alone[Side.RIGHT].astype(np.uint8), f"{name}-right"),
             "mask_left_amodal": png_cell(alone[Side.LEFT].astype(np.uint8), f"{name}-left"),
             "depth": png_cell(layers["depth"].astype(np.uint16), f"{name}-depth"),
+            "normals": None,
             "interaction": contact,
             "render": look | {"bpy_version": "4.5.15", "device": "CPU", "seconds": 1.0},
             "provenance": origin | {"config_sha256": UNKNOWN, "code_version": "0"},
         }
     )
-    pose = {"pose_id": pose_id, "split": "train"} | origin | contact | {"limit_excess_deg": 0.0, "naturalness": 0.5}
-    pose |= {side.value: pose_cell(world.side(side)) for side in Side}
-    return {"poses": pose, "plan": shared | look | {"view": 0}, "images": image}
+    judged = {"limit_excess_deg": 0.0, "naturalness": 0.5, "forearm_depth_mm": 0.0}
+    pose = {"pose_id": pose_id, "split": "train"} | origin | contact | judged
+    pose |= {side.value: pose_cell(world.side(side)) | UNBENT for side in Side}
+    return {"poses": pose, "plan": shared | look | {"view": 0, "redrawn": ""}, "images": image}
 
 
 def rejected_row(number: int) -> dict:

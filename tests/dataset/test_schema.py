@@ -60,7 +60,7 @@ def test_pictures_are_image_features():
     features = json.loads(IMAGES.metadata[b"huggingface"])["info"]["features"]
     pictures = {name for name, feature in features.items() if feature.get("_type") == "Image"}
     masks = {"mask_hands", "mask_parts", "mask_right_amodal", "mask_left_amodal"}
-    assert pictures == {"image", "depth"} | masks
+    assert pictures == {"image", "depth", "normals"} | masks
     assert not pictures & {name.split(".")[0] for name in leaf_columns(IMAGES)}
 
 

@@ -125,7 +125,7 @@ FAULTS = {
     erase_part: "mask_parts and mask_hands disagree",
     invent_part: "mask_parts and mask_hands disagree",
     cut_amodal: "outside the amodal mask",
-    fill_depth: "depth and mask_hands disagree",
+    fill_depth: "depth and mask_parts disagree",
     shrink_mask: "256×96 where the row says 256×192",
     break_png: "cannot be decoded",
     unknown_state: "outside 0–3",

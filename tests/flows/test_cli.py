@@ -16,7 +16,7 @@ def call(*words: str) -> Result:
 
 @pytest.mark.parametrize(
     "command",
-    [*main.commands, "assets list", "assets verify", "assets anchors", "assets build-hand", "train naturalness"],
+    [*main.commands, "assets list", "assets pull", "assets verify", "assets anchors", "assets build-hand", "train naturalness"],
 )
 def test_every_command_explains_itself(command):
     result = call(*command.split(), "--help")
@@ -32,7 +32,7 @@ def test_an_unknown_command_or_option_is_refused_with_2():
 def test_doctor_says_what_is_here():
     result = call("doctor")
     assert result.exit_code == 0, result.output
-    assert "8 of 8 here and whole" in result.output and "Cycles can use" in result.output and "CPU" in result.output
+    assert "8 of 300 here and whole" in result.output and "Cycles can use" in result.output and "CPU" in result.output
 
 
 def test_doctor_says_what_is_missing(tmp_path):
@@ -45,7 +45,7 @@ def test_assets_are_listed_and_whole():
     listed = call("assets", "list")
     assert (
         listed.exit_code == 0
-        and "8 of 8 environments" in listed.output
+        and "8 of 300 environments" in listed.output
         and "polyhaven.com/a/courtyard" in listed.output
     )
     assert call("assets", "verify").output.count("whole") == 8

@@ -25,7 +25,7 @@ def test_overrides_reach_any_depth():
     [
         ("camera.view=3", r"camera\.\S*view: unknown key"),
         ("speed=9", "speed: unknown key"),
-        ("camera.views=0", "camera.views is 0, must be 1 or more"),
+        ("camera.views=0", "camera.views is 0, must be at least 1"),
         ("look.samples=many", "look.samples"),
         ("seed=-1", "seed"),
         ("machine.render_device=TPU", "machine.render_device"),

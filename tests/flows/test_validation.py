@@ -16,6 +16,7 @@ GOOD = {
     "contact_vertices": 30,
     "limit_excess_deg": 0.0,
     "naturalness": 0.9,
+    "forearm_depth_mm": 0.0,
 }
 STRICT = ValidationConfig(max_distance_mm=20, min_contact_vertices=5, min_naturalness=0.3)
 
@@ -28,6 +29,7 @@ STRICT = ValidationConfig(max_distance_mm=20, min_contact_vertices=5, min_natura
         ({"min_distance_mm": 21.0}, "hands too far apart", 20),
         ({"contact_vertices": 4}, "too little contact", 5),
         ({"naturalness": 0.2}, "unnatural", 0.3),
+        ({"forearm_depth_mm": 9.0}, "a forearm in the other arm", 8.0),
     ],
 )
 def test_each_rule_refuses_with_its_reason_value_and_limit(change, reason, limit):

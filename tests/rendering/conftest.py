@@ -59,7 +59,7 @@ def renderer(surfaces) -> Iterator[Renderer]:
 
 @pytest.fixture(scope="session")
 def job(one_before_other, camera) -> RenderJob:
-    skins = load_skins()
+    skins = sorted(load_skins().values(), key=lambda skin: skin.melanin)
     return RenderJob(
         right=one_before_other.vertices[Side.RIGHT],
         left=one_before_other.vertices[Side.LEFT],
@@ -68,8 +68,8 @@ def job(one_before_other, camera) -> RenderJob:
         hdri_rotation=0.5,
         hdri_strength=1.0,
         exposure=0.0,
-        skin_right=skins["tan"],
-        skin_left=skins["fair_ruddy"],
+        skin_right=skins[len(skins) // 2],
+        skin_left=skins[2],
         samples=4,
         seed=7,
     )

@@ -24,3 +24,21 @@ def test_a_missing_system_library_names_the_packages(monkeypatch, tmp_path):
 
 def test_other_failures_get_no_false_advice():
     assert library_hint("RuntimeError: something else") == ""
+
+
+def test_a_device_that_is_absent_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(devices, "render_devices", lambda: ["OPTIX NVIDIA H100", "CUDA NVIDIA H100", "CPU"])
+    assert devices.device_fault("CUDA") is None and devices.device_fault("OPTIX:0") is None
+    assert "render_device is HIP, but Blender finds OPTIX NVIDIA H100, CUDA" in devices.device_fault("HIP")
+    assert "render_device is CUDA:1" in devices.device_fault("CUDA:1")
+
+
+def test_what_needs_no_gpu_starts_nothing(monkeypatch):
+    monkeypatch.setattr(devices, "render_devices", lambda: pytest.fail("Blender was started"))
+    assert devices.device_fault("CPU") is None and devices.device_fault("AUTO") is None
+
+
+@pytest.mark.render
+def test_a_gpu_that_is_not_here_is_named_before_work_begins():
+    fault = devices.device_fault("METAL")
+    assert "machine.render_device is METAL" in fault and "choose device AUTO or CPU" in fault

@@ -5,19 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import trimesh
+from scipy import ndimage
 
 from hands.camera import Camera
+from hands.forearm import FOREARM
 from hands.joints import JointState, Side
 from rendering.labels import (
     HandLabels,
     Labels,
-    decode,
-    encode_depth,
-    encode_mask,
-    joint_states,
     make_labels,
     outline_box,
 )
+from rendering.visibility import joint_states
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def brute_force_ray(vertices: np.ndarray, faces: np.ndarray, origin: np.ndarray,
 
 def test_masks_and_depth_of_random_pixels(labels, surfaces, one_before_other, camera, generator):
     rays = camera.pixel_rays().reshape(camera.height, camera.width, 3)
-    seen = np.argwhere(labels.mask_hands > 0)
+    seen = np.argwhere(labels.mask_parts > 0)
     anywhere = generator.integers(0, camera.height, (20, 2))
     pixels = np.concatenate([seen[generator.integers(len(seen), size=60)], anywhere])
     for row, column in pixels:
@@ -49,11 +48,45 @@ def test_masks_and_depth_of_random_pixels(labels, surfaces, one_before_other, ca
             for side in (Side.RIGHT, Side.LEFT)
         ]
         nearest = [hits[0] if len(hits) else np.inf for hits in first]
-        expected = 0 if np.isinf(nearest).all() else int(np.argmin(nearest)) + 1
-        assert labels.mask_hands[row, column] == expected
-        assert labels.depth[row, column] == pytest.approx(0 if expected == 0 else min(nearest), abs=1e-6)
-        for side, hits in zip((Side.RIGHT, Side.LEFT), first, strict=True):
-            assert labels.hands[side].mask_amodal[row, column] == (len(hits) > 0)
+        owner = 0 if np.isinf(nearest).all() else int(np.argmin(nearest)) + 1
+        forearm = labels.mask_parts[row, column] == owner + 32
+        assert labels.mask_hands[row, column] == (0 if forearm else owner)
+        assert labels.depth[row, column] == pytest.approx(0 if owner == 0 else min(nearest), abs=1e-6)
+        for side in (Side.RIGHT, Side.LEFT):
+            surface, hand = surfaces[side], surfaces[side].part < FOREARM
+            args = (one_before_other.vertices[side], surface.faces[hand], camera.position, rays[row, column])
+            assert labels.hands[side].mask_amodal[row, column] == (len(brute_force_ray(*args)) > 0)
+
+
+def test_forearms_are_parts_of_their_own(labels, surfaces, one_before_other, camera):
+    rays = camera.pixel_rays().reshape(camera.height, camera.width, 3)
+    for number, side in enumerate((Side.RIGHT, Side.LEFT)):
+        pixels = np.argwhere(labels.mask_parts == 33 + number)[::40]
+        assert len(pixels) > 20
+        surface = surfaces[side]
+        for row, column in pixels:
+            near = [
+                brute_force_ray(
+                    one_before_other.vertices[side], surface.faces[part], camera.position, rays[row, column]
+                )
+                for part in (surface.part == FOREARM, surface.part < FOREARM)
+            ]
+            assert len(near[0]) and (not len(near[1]) or near[0][0] < near[1][0])
+
+
+def test_normals_are_those_of_the_surface(surfaces, one_before_other, camera):
+    found = make_labels(surfaces, one_before_other.vertices, one_before_other.joints, camera, normals=True)
+    seen = found.mask_parts > 0
+    assert (np.linalg.norm(found.normals, axis=2)[seen] == pytest.approx(1, abs=1e-5)) and not found.normals[
+        ~seen
+    ].any()
+    rays = camera.pixel_rays().reshape(camera.height, camera.width, 3) @ camera.R.T
+    assert ((rays * found.normals).sum(2)[seen] < 0.3).all(), "what is seen faces the camera, but for smooth outlines"
+    inner = ndimage.binary_erosion(found.mask_hands == 1, iterations=6)
+    points = rays * found.depth[..., None]
+    flat = np.cross(np.gradient(points, axis=0), np.gradient(points, axis=1))
+    flat /= np.linalg.norm(flat, axis=2, keepdims=True).clip(1e-12)
+    assert np.median((flat * found.normals).sum(2)[inner]) > 0.995
 
 
 def test_masks_agree_with_each_other(labels):
@@ -64,8 +97,8 @@ def test_masks_agree_with_each_other(labels):
         assert hand.visible_fraction == pytest.approx(visible.sum() / hand.mask_amodal.sum())
         parts = labels.mask_parts[visible]
         assert parts.min() >= 1 + 16 * (number - 1) and parts.max() <= 16 * number
-    np.testing.assert_array_equal(labels.mask_parts > 0, labels.mask_hands > 0)
-    np.testing.assert_array_equal(labels.depth > 0, labels.mask_hands > 0)
+    np.testing.assert_array_equal((labels.mask_parts > 0) & (labels.mask_parts < 33), labels.mask_hands > 0)
+    np.testing.assert_array_equal(labels.depth > 0, labels.mask_parts > 0)
     assert labels.hands[Side.LEFT].visible_fraction < 0.9 < labels.hands[Side.RIGHT].visible_fraction
 
 
@@ -115,7 +148,7 @@ def test_joint_states_with_spheres():
     joints[5] = [0.125, 0.0, 0.5]
     joints[6] = [0.5, 0.0, 0.5]
     meshes = {Side.RIGHT: own, Side.LEFT: blocker}
-    states = joint_states(Side.RIGHT, meshes, {}, joints, camera)
+    states = joint_states(Side.RIGHT, meshes, joints, camera)
     expected = np.zeros(21)
     expected[[1, 5, 6]] = JointState.HIDDEN_BY_SAME_HAND, JointState.HIDDEN_BY_OTHER_HAND, JointState.OUTSIDE_IMAGE
     np.testing.assert_array_equal(states[[0, 1, 2, 3, 4, 5, 6]], expected[[0, 1, 2, 3, 4, 5, 6]])
@@ -125,12 +158,3 @@ def test_boxes_are_clipped(one_before_other, camera):
     shifted = replace(camera, K=camera.K + np.array([[0, 0, 200.0], [0, 0, 0], [0, 0, 0]]))
     x, y, width, height = outline_box(one_before_other.vertices[Side.RIGHT], shifted)
     assert x >= 0 and y >= 0 and x + width == camera.width and y + height <= camera.height
-
-
-def test_pictures_of_labels_are_lossless(labels):
-    np.testing.assert_array_equal(decode(encode_mask(labels.mask_parts)), labels.mask_parts)
-    amodal = labels.hands[Side.RIGHT].mask_amodal
-    np.testing.assert_array_equal(decode(encode_mask(amodal)) == 1, amodal)
-    stored = decode(encode_depth(labels.depth)).astype(float) * 1e-4
-    assert np.abs(stored - labels.depth).max() <= 0.5e-4 + 1e-7
-    np.testing.assert_array_equal(stored > 0, labels.depth > 0)

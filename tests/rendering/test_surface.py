@@ -5,10 +5,10 @@ import pytest
 import torch
 import trimesh
 
+from hands.forearm import FOREARM
 from hands.joints import Side
 from hands.mesh import wrist_loop
 from rendering.subdivision import loop_subdivision
-from rendering.wrist import forearm_direction
 
 OCTAHEDRON = np.array([[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]])
 CORNERS = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], dtype=float)
@@ -56,28 +56,33 @@ def test_surface_moves_with_the_wrist(hands, surfaces):
     assert np.abs(moved - (rest @ rotation.T + shift)).max() < 1e-5
 
 
-def test_stump_lies_beyond_the_rim_and_belongs_to_the_wrist(hands, surfaces):
+def test_the_forearm_begins_at_the_rim_and_is_no_part_of_the_hand(hands, surfaces):
     arrays, surface = hands[Side.RIGHT].arrays, surfaces[Side.RIGHT]
-    direction, rim = forearm_direction(arrays), wrist_loop(arrays.faces)
     fine = surface.vertices(arrays.v_template)
-    reach = fine @ direction
-    assert 0.035 < reach.max() - (arrays.v_template[rim] @ direction).max() < 0.055
-    beyond = (reach[surface.faces] > (arrays.v_template[rim] @ direction).max()).all(axis=1)
-    assert beyond.sum() > 1000 and (surface.part[beyond] == 0).all()
+    towards_elbow = surface.forearm.axes[0] @ arrays.v_template
+    reach, rim = fine @ towards_elbow, arrays.v_template[wrist_loop(arrays.faces)] @ towards_elbow
+    forearm = surface.part == FOREARM
+    assert 0.24 < reach.max() - rim.max() < 0.28
+    assert (reach[surface.faces[forearm]] > rim.min() - 1e-3).all()
+    assert (reach[surface.faces[~forearm]] < rim.max() + 1e-3).all()
+    assert set(np.flatnonzero(surface.of_hand)) == set(np.unique(surface.faces[~forearm]))
 
 
 def test_every_part_is_on_the_surface_and_both_hands_agree(surfaces):
-    assert set(surfaces[Side.RIGHT].part) == set(range(16))
+    assert set(surfaces[Side.RIGHT].part) == {*range(16), FOREARM}
     counts = [np.bincount(surfaces[side].part) for side in Side]
     np.testing.assert_allclose(counts[0], counts[1], rtol=0.02)
     for name, values in surfaces[Side.RIGHT].attributes.items():
+        if name == "uv":  # of face corners, which run the other way round
+            continue
         different = np.abs(values[:778] - surfaces[Side.LEFT].attributes[name][:778]) > 2e-3
         assert different.mean() < 0.02, name  # the stump's triangles run the other way round, which tilts rim normals
 
 
 def test_nails_are_five_and_on_the_back(hands, surfaces):
     arrays, surface = hands[Side.RIGHT].arrays, surfaces[Side.RIGHT]
-    nail = surface.attributes["nail"][:, 0] > 0
+    facing, along, across = surface.attributes["nail"].T
+    nail = (facing > 0) & (along**4 + across**4 < 1)
     assert not (nail & (surface.attributes["tone"][:, 0] > 0.6)).any()
     on_nail = nail[surface.faces].all(axis=1)
     assert set(surface.part[on_nail]) == {3, 6, 9, 12, 15}

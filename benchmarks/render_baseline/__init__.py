@@ -1,0 +1,1 @@
+"""What benchmarks of the renderer share: scenes, the authors' recipe, measures of quality."""
