@@ -13,23 +13,20 @@ from pathlib import Path
 import numpy as np
 
 from dataset.manifest import Manifest
-from dataset.rows import camera_of, pose_of
 from dataset.shards import iterate_rows
-from hands.joints import Side
-from rendering.labels import make_labels, overlap
+from rendering.labelling.labels import overlap
 from tasks.config import RenderIHConfig
-from tasks.render_images import make_job
+from tasks.posed_surfaces import posed_surfaces
+from tasks.render_images import labels_of, make_job
 from tasks.run import Run, open_run
 
 
 def overlaps(run: Run, row: dict, pose: dict, samples: int) -> tuple[float, float]:
     """Smallest overlap of a hand above 2,000 pixels in one image: all pixels, and outlines left out."""
-    posed = {side: pose_of([pose[side]]).pose(run.hands[side]) for side in Side}
-    joints = {side: run.hands[side].joints_21(hand)[0].numpy().astype(np.float64) for side, hand in posed.items()}
-    fine = {side: run.surfaces[side].vertices(hand.vertices[0].numpy()) for side, hand in posed.items()}
-    job = make_job(row, fine, run)
+    posed = posed_surfaces(run, row, pose)
+    job = make_job(row, posed.vertices, run)
     drawn = run.renderer.render(replace(job, samples=samples or job.samples, denoise=False)).hands
-    labels = make_labels(run.surfaces, fine, joints, camera_of(row))
+    labels = labels_of(run, row, posed)
     return overlap(labels, drawn), overlap(labels, drawn, margin=1)
 
 

@@ -12,9 +12,9 @@ from hands.camera import Camera, look_at
 from hands.gestures import Gesture, GestureHand, gesture_pose
 from hands.joints import Side
 from rendering.job import RenderJob
-from rendering.skin_colour import albedo, typology
-from rendering.skin_textures import choose_skins, texture_coordinates, with_coordinates
-from rendering.skins import Skin
+from rendering.skin.colour import albedo, typology
+from rendering.skin.skins import Skin
+from rendering.skin.textures import choose_skins, texture_coordinates, with_coordinates
 from rendering.supervisor import Renderer
 from rendering.surface import HandSurface
 

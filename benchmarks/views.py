@@ -1,7 +1,7 @@
 """Views of the gesture library: how many are drawn again or refused, why, and how long a draw takes.
 
-    python -m benchmarks.views
-    python -m benchmarks.views --pictures out/views.png --gesture prayer     all 40 places of one pose, drawn by Cycles
+python -m benchmarks.views
+python -m benchmarks.views --pictures out/views.png --gesture prayer     all 40 places of one pose, drawn by Cycles
 """
 
 import argparse
@@ -20,12 +20,12 @@ from hands.gestures import Gesture, gesture_pose
 from hands.joints import Side
 from hands.model import HandModel
 from hands.random_streams import stream
-from rendering.cameras import CameraConfig, draw_view
-from rendering.framing import Arms
 from rendering.job import RenderJob
-from rendering.skins import load_skins
+from rendering.skin.skins import load_skins
 from rendering.supervisor import Renderer
 from rendering.surface import HandSurface
+from rendering.views.cameras import CameraConfig, draw_view
+from rendering.views.framing import Arms
 
 Placed = tuple[dict[Side, np.ndarray], dict[Side, WristBend]]
 

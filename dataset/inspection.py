@@ -53,7 +53,7 @@ class Inspection:
     skins: Counter[str]
     """Hands of each skin: two an image."""
     rejected: Counter[str]
-    """Refused poses by "stage: reason"."""
+    """Refused poses, views and images by "stage: class of reason"."""
     joint_states: Int[np.ndarray, "21 4"]
     """Joints of both hands in each `JointState`."""
     visible_fraction: Float[np.ndarray, "h"]
@@ -119,7 +119,7 @@ def inspect(dataset_dir: Path) -> Inspection:
         rows={table: manifest.rows(table) for table in TABLES},
         bytes={table: sum(shard.bytes for shard in manifest.shards[table].values()) for table in TABLES},
         poses_seen=len(images.pop("pose_ids")),
-        rejected=Counter(f"{row['stage']}: {row['reason']}" for row in refused),
+        rejected=Counter(f"{row['stage']}: {row['reason'].partition(':')[0]}" for row in refused),
         **images,
         **{name: column_array(poses[name]) for name in _POSE_COLUMNS},
     )

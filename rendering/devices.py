@@ -66,7 +66,7 @@ def library_hint(reason: str) -> str:
 
 
 def _list() -> None:
-    from rendering.cycles_device import CPU, cycles_devices
+    from rendering.blender.device import CPU, cycles_devices
 
     for device in (*cycles_devices(), CPU):
         sys.stdout.write(f"{_MARK}{device}\n")

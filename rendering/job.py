@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from hands.camera import Camera
-from rendering.skins import Skin
+from rendering.skin.skins import Skin
 
 
 @dataclass(frozen=True, eq=False)

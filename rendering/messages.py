@@ -11,7 +11,7 @@ import numpy as np
 from hands.camera import Camera
 from rendering.failures import Failure, RenderError
 from rendering.job import RenderedImage, RenderJob
-from rendering.skins import Skin
+from rendering.skin.skins import Skin
 
 Message = tuple[dict[str, Any], dict[str, np.ndarray]]
 """Header and arrays."""

@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from rendering.blender.worker import NO_MEMORY
 from rendering.failures import Failure, RenderError
 from rendering.messages import Message, read_message, write_message
-from rendering.worker import NO_MEMORY
 
 PR_SET_PDEATHSIG = 1
 LOG_TAIL = 4000
@@ -25,7 +25,7 @@ SCARCE = 0.04
 
 
 class BlenderProcess:
-    """`python -m rendering.worker` with its pipes and its log."""
+    """`python -m rendering.blender.worker` with its pipes and its log."""
 
     def __init__(self) -> None:
         self.log = tempfile.TemporaryFile(prefix="render-ih-log-")  # noqa: SIM115  closed by end()
@@ -34,7 +34,7 @@ class BlenderProcess:
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
         self.killed_before, self.least_free = _oom_kills(), 1.0
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "rendering.worker"],
+            [sys.executable, "-m", "rendering.blender.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,

@@ -10,10 +10,10 @@ import numpy as np
 from dataset.errors import InputError
 from hands.joints import Side
 from rendering import stages
+from rendering.checks.job import check_job
 from rendering.devices import library_hint
 from rendering.failures import Failure, RenderError
 from rendering.job import RenderedImage, RenderJob
-from rendering.job_check import check_job
 from rendering.messages import Message, pack_job, unpack_error, unpack_image
 from rendering.process import BlenderProcess
 from rendering.surface import HandSurface

@@ -9,7 +9,7 @@ from scipy import sparse
 from hands.forearm import FOREARM, STRAIGHT, Forearm, WristBend
 from hands.joints import Side
 from hands.model import HandArrays
-from rendering.skin_map import skin_map
+from rendering.skin.map import skin_map
 from rendering.subdivision import loop_subdivision
 
 LEVELS = 2
@@ -25,7 +25,7 @@ class HandSurface:
     part: Int[np.ndarray, "m"]
     """Part of each face: 0–15 of the hand, 16 (`hands.forearm.FOREARM`) beyond the wrist's rim."""
     attributes: dict[str, Float[np.ndarray, "n 3"]]
-    """What the skin's shader needs to know at each vertex, see `rendering.skin_map`."""
+    """What the skin's shader needs to know at each vertex, see `rendering.skin.map`."""
     forearm: Forearm
     control: Float[np.ndarray, "w w"]
     """Points that the surface shall pass through to control points of the subdivision."""

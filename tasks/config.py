@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from dataset.errors import InputError
 from hands.augment import AugmentationConfig
 from hands.optimise import OptimisationConfig
-from rendering.cameras import CameraConfig
 from rendering.devices import PATTERN
-from rendering.plan import LookConfig
+from rendering.views.cameras import CameraConfig
+from rendering.views.plan import LookConfig
 
 DEMO = Path(str(resources.files("configs"))) / "demo.yaml"
 """The recipe that a run takes when none is named: minutes on two cores, where the defaults below take days."""

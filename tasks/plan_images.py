@@ -10,8 +10,8 @@ from dataset.schema import PLAN, REJECTED
 from dataset.shards import iterate_rows, write_shard
 from hands.forearm import WristBend
 from hands.joints import Side
-from rendering.framing import Arms, Fault
-from rendering.plan import plan_view
+from rendering.views.framing import Arms, Fault
+from rendering.views.plan import plan_view
 from tasks.progress import bar
 from tasks.run import Run
 from tasks.step import step

@@ -17,11 +17,11 @@ from dataset.schema import IMAGES, REJECTED
 from dataset.shards import iterate_rows, write_shard
 from dataset.versions import code_version
 from hands.joints import Side
+from rendering.checks.picture import check_picture
 from rendering.failures import Failure, RenderError
 from rendering.job import RenderedImage, RenderJob
-from rendering.labels import Labels, make_labels, overlap
-from rendering.picture_check import check_picture
-from rendering.skins import Skin, varied
+from rendering.labelling.labels import Labels, make_labels, overlap
+from rendering.skin.skins import Skin, varied
 from tasks.pipeline import pipeline
 from tasks.posed_surfaces import PosedSurfaces, posed_surfaces
 from tasks.progress import bar, say

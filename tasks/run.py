@@ -22,8 +22,9 @@ from hands.kernels import device_fault
 from hands.model import HandModel
 from hands.optimise import Engine
 from models.discriminator import NaturalDiscriminator, load_discriminator
-from rendering.skin_textures import Coordinates, choose_skins, skin_checksums, texture_coordinates, with_coordinates
-from rendering.skins import Skin
+from rendering.devices import device_fault as render_device_fault
+from rendering.skin.skins import Skin
+from rendering.skin.textures import Coordinates, choose_skins, skin_checksums, texture_coordinates, with_coordinates
 from rendering.supervisor import Renderer
 from rendering.surface import HandSurface
 from tasks.config import RenderIHConfig
@@ -110,6 +111,8 @@ def open_run(config: RenderIHConfig, out: Path) -> Iterator[Run]:
     """
     if fault := device_fault(config.machine.optimise_device):
         raise InputError(f"machine.optimise_device: {fault}")
+    if fault := render_device_fault(config.machine.render_device):
+        raise InputError(fault)
     hands = load_hands(config.hands.mano)
     anchors = load_anchors(hands, config.hands.anchors)
     naturalness = load_naturalness(config.naturalness.checkpoint)

@@ -93,4 +93,3 @@ def _identity(batch: PoseBatch, row: int) -> dict[str, Any]:
         "base_pose": batch.bases[row],
         "augmentation": batch.copies[row],
     }
-

@@ -11,7 +11,9 @@ from dataset.hand_files import load_hands
 from hands.joints import Side
 from hands.model import HandModel
 
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="render-ih-tests-")  # maps that a developer pulled change nothing
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(
+    prefix="render-ih-tests-"
+)  # maps that a developer pulled change nothing
 torch.set_num_threads(1)  # small tensors gain nothing from more, and lose much where cores are shared
 
 

@@ -25,16 +25,26 @@ LEVELS = 3
 
 
 def render_as_released(
-    scene: Scene, arrays: dict[Side, dict[str, np.ndarray]], faces: np.ndarray, device: str, samples: int
+    scene: Scene,
+    arrays: dict[Side, dict[str, np.ndarray]],
+    faces: np.ndarray,
+    device: str,
+    samples: int,
+    adaptive: float = 0.0,
 ) -> tuple[np.ndarray, float]:
-    """The picture and the seconds from the process's start to its end; `faces` are the hand model's own."""
+    """The picture and the seconds from the process's start to its end; `faces` are the hand model's own.
+
+    `adaptive`: noise threshold of adaptive sampling, 0 for none (the release does not say; Blender's default is 0.01).
+    """
     header, job = pack_job(scene.job)
     extra = {f"surface/{side}/{name}": value for side, given in arrays.items() for name, value in given.items()}
     extra |= {f"coarse/{side}": vertices for side, vertices in scene.coarse.items()} | {"faces": faces}
     with tempfile.TemporaryDirectory() as folder:
         request, picture = Path(folder) / "request", Path(folder) / "picture.png"
         with request.open("wb") as file:
-            write_message(file, {"job": header, "device": device, "samples": samples}, job | extra)
+            write_message(
+                file, {"job": header, "device": device, "samples": samples, "adaptive": adaptive}, job | extra
+            )
         started = time.perf_counter()
         command = [sys.executable, "-m", "benchmarks.render_baseline.recipe", str(request), str(picture)]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -49,7 +59,7 @@ def _draw(request: Path, picture: Path) -> None:
         header, arrays = read_message(file)
     import bpy
 
-    from rendering.scene import HandScene
+    from rendering.blender.scene import HandScene
 
     built: dict[Side, dict[str, np.ndarray]] = {side: {} for side in Side}
     for name in [name for name in arrays if name.startswith("surface/")]:
@@ -60,16 +70,19 @@ def _draw(request: Path, picture: Path) -> None:
     scene = HandScene(built, header["device"])
     for side in Side:
         _add_subdivided(bpy, scene.scene, coarse[side], faces)
-    _as_released(scene.scene)
+    _as_released(scene.scene, header["adaptive"])
     job = unpack_job(header["job"], arrays)
     object.__setattr__(job, "samples", header["samples"])
     object.__setattr__(job, "denoise", False)
     picture.write_bytes(scene.render(job).png)
 
 
-def _as_released(scene: object) -> None:
+def _as_released(scene: object, adaptive: float) -> None:
+    """What the release sets, and Blender's defaults where they are known to it alone."""
     scene.render.use_persistent_data = False
-    scene.cycles.use_adaptive_sampling = False
+    scene.cycles.use_adaptive_sampling, scene.cycles.adaptive_threshold = adaptive > 0, adaptive
+    scene.cycles.sampling_pattern = "AUTOMATIC"
+    scene.world.cycles.sampling_method = "AUTOMATIC"
 
 
 def _add_subdivided(bpy: object, scene: object, vertices: np.ndarray, faces: np.ndarray) -> None:

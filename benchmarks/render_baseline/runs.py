@@ -35,7 +35,7 @@ class Bench:
     """One `HandScene` that all renders share, as a run's images do."""
 
     def __init__(self, scenes: Scenes, device: str) -> None:
-        from rendering.scene import HandScene  # starts Blender
+        from rendering.blender.scene import HandScene  # starts Blender
 
         self.scene: Any = HandScene(scenes.arrays(), device)
 

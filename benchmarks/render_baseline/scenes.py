@@ -7,14 +7,16 @@ import numpy as np
 from dataset.environments import bundled_folder
 from dataset.gestures import load_gestures
 from dataset.hand_files import load_hands
-from hands.camera import Camera, look_at
+from hands.forearm import choose_bends
 from hands.gestures import gesture_pose
 from hands.joints import Side
 from hands.model import HandModel
 from rendering.job import RenderJob
-from rendering.labels import make_labels
-from rendering.skins import Skin, load_skins
+from rendering.labelling.labels import make_labels
+from rendering.skin.skins import Skin, load_skins
 from rendering.surface import HandSurface
+from rendering.views.cameras import CameraConfig, draw_view
+from rendering.views.framing import Arms
 
 STRIDES = (7, 3, 5)
 """From scene to scene: gestures, environments, skins; so that few scenes already differ in all three."""
@@ -47,13 +49,17 @@ class Scenes:
         draw = np.random.default_rng(number)
         gesture = self.gestures[number * STRIDES[0] % len(self.gestures)]
         pose = gesture_pose(gesture, self.models[Side.RIGHT], self.models[Side.LEFT])
-        coarse = {side: pose.side(side).pose(self.models[side]).vertices[0].numpy() for side in Side}
-        fine = {side: self.surfaces[side].vertices(coarse[side]) for side in Side}
+        coarse = {side: pose.side(side).pose(self.models[side]).vertices[0].double().numpy() for side in Side}
+        forearms = {side: self.surfaces[side].forearm for side in Side}
+        bends, _ = choose_bends(coarse, forearms, draw)
+        fine = {side: self.surfaces[side].vertices(coarse[side], bends[side]) for side in Side}
+        config = CameraConfig(width=width, height=height)
+        view = draw_view(Arms.place(coarse, forearms, bends), number % config.views, config, number, gesture.name)
         skin = self.skins[number * STRIDES[2] % len(self.skins)]
         job = RenderJob(
             right=fine[Side.RIGHT],
             left=fine[Side.LEFT],
-            camera=_camera(np.concatenate(list(coarse.values())), draw, width, height),
+            camera=view.camera,
             hdri=self.maps[number * STRIDES[1] % len(self.maps)],
             hdri_rotation=draw.uniform(0, 2 * np.pi),
             hdri_strength=1.0,
@@ -77,12 +83,3 @@ class Scenes:
     def arrays(self) -> dict[Side, dict[str, np.ndarray]]:
         """What `HandScene` is built of."""
         return {side: {"faces": s.faces, "part": s.part, **s.attributes} for side, s in self.surfaces.items()}
-
-
-def _camera(points: np.ndarray, draw: np.random.Generator, width: int, height: int) -> Camera:
-    """A view from anywhere around, at the distance at which the hands fill most of the picture."""
-    centre, size = (points.min(0) + points.max(0)) / 2, float(np.linalg.norm(np.ptp(points, axis=0)))
-    angle, rise = draw.uniform(0, 2 * np.pi), draw.uniform(-0.2, 0.7)
-    direction = np.array([np.cos(angle), np.sin(angle), rise]) / np.hypot(1, rise)
-    up = np.array([0.0, 0.0, 1.0])
-    return look_at(centre + 1.75 * size * direction, centre, up, draw.normal(0, 0.1), np.radians(28), width, height)

@@ -16,7 +16,15 @@ def call(*words: str) -> Result:
 
 @pytest.mark.parametrize(
     "command",
-    [*main.commands, "assets list", "assets pull", "assets verify", "assets anchors", "assets build-hand", "train naturalness"],
+    [
+        *main.commands,
+        "assets list",
+        "assets pull",
+        "assets verify",
+        "assets anchors",
+        "assets build-hand",
+        "train naturalness",
+    ],
 )
 def test_every_command_explains_itself(command):
     result = call(*command.split(), "--help")

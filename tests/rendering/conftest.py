@@ -12,7 +12,7 @@ from hands.gestures import Gesture, GestureHand, gesture_pose
 from hands.joints import Side
 from hands.model import HandModel
 from rendering.job import RenderJob
-from rendering.skins import load_skins
+from rendering.skin.skins import load_skins
 from rendering.supervisor import Renderer
 from rendering.surface import HandSurface
 

@@ -11,11 +11,11 @@ import pytest
 
 from dataset.errors import InputError
 from rendering import process as blender_process
+from rendering.blender.worker import reported
 from rendering.failures import Failure, RenderError
 from rendering.messages import pack_error, unpack_error
 from rendering.process import BlenderProcess, ending
 from rendering.supervisor import Renderer
-from rendering.worker import reported
 from tests.rendering.test_render import small
 
 pytestmark = pytest.mark.render

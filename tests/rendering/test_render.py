@@ -9,7 +9,7 @@ from PIL import Image
 
 from hands.joints import Side
 from rendering import stages
-from rendering.labels import make_labels
+from rendering.labelling.labels import make_labels
 from rendering.messages import pack_job, unpack_job
 
 pytestmark = pytest.mark.render

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from rendering.failures import Failure, RenderError
-from rendering.skin_material import COVERAGE_PASS
+from rendering.skin.material import COVERAGE_PASS
 from rendering.stages import cycles_seconds
 
 LEVELS = 255

@@ -18,8 +18,8 @@ from scipy.spatial import cKDTree
 from dataset.errors import InputError
 from hands.joints import Side
 from hands.model import HandArrays
-from rendering.skin_colour import BLOOD, BLOODLESS, CAROTENE, MELANIN
-from rendering.skins import Skin, load_skins
+from rendering.skin.colour import BLOOD, BLOODLESS, CAROTENE, MELANIN
+from rendering.skin.skins import Skin, load_skins
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 MAPS = ("normal", "roughness")

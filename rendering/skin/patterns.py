@@ -1,7 +1,7 @@
 """Pictures that the skin's shader looks things up in: fine relief and hair that repeat, and the lines of palm, back and joints.
 
 They are drawn here from numbers, the same every time, so there is nothing to license. A look-up costs a fraction of
-the noise that it replaces. `rendering.skin_map` says where on the hand each point of them lies.
+the noise that it replaces. `rendering.skin.map` says where on the hand each point of them lies.
 """
 
 from functools import lru_cache
@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 
 from hands.random_streams import stream
-from rendering.skin_lines import Stroke, back_lines, finger_creases, knuckle_folds, palm_lines, tendons, veins
+from rendering.skin.lines import Stroke, back_lines, finger_creases, knuckle_folds, palm_lines, tendons, veins
 
 TILE = 0.030
 """Side in metres of the skin that the repeating picture shows."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dataset.errors import InputError
-from rendering.skin_colour import albedo, lab, typology
-from rendering.skins import NUMBERS, VARIED, Skin, load_skins, varied
+from rendering.skin.colour import albedo, lab, typology
+from rendering.skin.skins import NUMBERS, VARIED, Skin, load_skins, varied
 
 EVEN = dict.fromkeys(("mottling", "freckles", "age_spots", "veins", "tendons", "hair", "bump", "varnish"), 0.0)
 

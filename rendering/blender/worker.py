@@ -1,4 +1,4 @@
-"""The Blender process, `python -m rendering.worker`: jobs come by standard input, answers go to standard output.
+"""The Blender process, `python -m rendering.blender.worker`: jobs come by standard input, answers go to standard output.
 
 Its first message is the scene (faces and attributes of both hands, the device). Blender prints to descriptor 1, so the
 pipe is moved to another one first and everything printed goes to standard error, the log.
@@ -32,7 +32,7 @@ def main() -> int:
     requests, answers = _own_pipe()
     try:
         header, arrays = read_message(requests)
-        from rendering.scene import HandScene  # starts Blender, which prints
+        from rendering.blender.scene import HandScene  # starts Blender, which prints
 
         scene = HandScene(_by_hand(arrays), header["device"], header["threads"])
     except Exception as error:  # the supervisor must learn why no scene stands

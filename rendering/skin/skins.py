@@ -46,7 +46,7 @@ class Skin:
     varnish: float
     """Red nail varnish; 0 none, 1 covers."""
     texture: str = ""
-    """File of a picture that gives the colour instead, see `rendering.skin_textures`; the tone is then the forearm's."""
+    """File of a picture that gives the colour instead, see `rendering.skin.textures`; the tone is then the forearm's."""
     normal: str = ""
     """File of its normal map."""
     rough: str = ""

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from hands.camera import Camera, look_at
 from hands.random_streams import stream
-from rendering.framing import Arms, Fault, view_fault
+from rendering.views.framing import Arms, Fault, view_fault
 
 TRACKS = (-20.0, 10.0, 35.0, 60.0)
 """Elevation in degrees of the four circles around the hands' centre on which cameras stand (RenderIH §3.2, Fig. 7)."""

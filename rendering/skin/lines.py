@@ -1,6 +1,6 @@
 """The lines of a hand as strokes: creases of palm and back, veins, tendons, folds of a finger joint.
 
-Palm and back: (distal, radial) metres on the canonical palm of `rendering.skin_patterns`, wrist at the origin. A finger
+Palm and back: (distal, radial) metres on the canonical palm of `rendering.skin.patterns`, wrist at the origin. A finger
 joint: metres (along, around), its crease at zero. Half widths are metres, depths 0–1.
 """
 

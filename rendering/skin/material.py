@@ -1,16 +1,16 @@
 """The procedural skin: a Principled material coloured by melanin, blood and carotene, with folds, veins, hair and nails.
 
-Where things are comes with the mesh (`rendering.skin_map`) and is that of the rest hand, so the texture stays on the skin
+Where things are comes with the mesh (`rendering.skin.map`) and is that of the rest hand, so the texture stays on the skin
 when the hand moves. The graph of the bump is evaluated three times a sample: it looks things up and computes little.
 """
 
 from typing import Any
 
-from rendering.shader_maths import Value, attribute, colour, constant, picture
-from rendering.skin_colour import BLOOD, BLOODLESS, CAROTENE, MELANIN
-from rendering.skin_patterns import detail_picture, line_picture
-from rendering.skin_pictures import add_picture_nodes, use_pictures
-from rendering.skins import NUMBERS, Skin
+from rendering.skin.colour import BLOOD, BLOODLESS, CAROTENE, MELANIN
+from rendering.skin.patterns import detail_picture, line_picture
+from rendering.skin.pictures import add_picture_nodes, use_pictures
+from rendering.skin.shader_maths import Value, attribute, colour, constant, picture
+from rendering.skin.skins import NUMBERS, Skin
 
 VEIN = (0.34, 0.14, 0.02)
 """Absorption of a pale person's strongest vein: little red comes back, so it looks bluish."""

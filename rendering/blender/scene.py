@@ -12,12 +12,12 @@ from hands.camera import Camera
 from hands.forearm import FOREARM
 from hands.joints import Side
 from rendering import stages
-from rendering.capture import Capture
-from rendering.cycles_device import drawn_on, use_device
+from rendering.blender.capture import Capture
+from rendering.blender.device import drawn_on, use_device
+from rendering.blender.lighting import Lighting
 from rendering.failures import Failure, RenderError
 from rendering.job import RenderedImage, RenderJob
-from rendering.lighting import Lighting
-from rendering.skin_material import COVERAGE_PASS, make_skin_material, set_skin
+from rendering.skin.material import COVERAGE_PASS, make_skin_material, set_skin
 
 SENSOR_MM = 36.0
 BLUR_OF_INFINITY = 0.012
@@ -101,8 +101,8 @@ def set_quality(scene: Any) -> None:
     render.use_persistent_data = True
     scene.view_settings.view_transform, scene.view_settings.look = "Filmic", "Medium High Contrast"
     cycles.use_adaptive_sampling, cycles.adaptive_threshold = True, ADAPTIVE_THRESHOLD
-    # with the fast prefilter, noise in the albedo pass stays as specks on nails and fingertips
-    cycles.denoiser, cycles.denoising_prefilter, cycles.denoising_quality = "OPENIMAGEDENOISE", "ACCURATE", "BALANCED"
+    # without the accurate prefilter, noise in the albedo and normal passes stays as specks on nails and grazing highlights
+    cycles.denoiser, cycles.denoising_prefilter, cycles.denoising_quality = "OPENIMAGEDENOISE", "ACCURATE", "HIGH"
     cycles.denoising_use_gpu = cycles.device == "GPU"
     cycles.sampling_pattern = "BLUE_NOISE"  # what noise the denoiser leaves is fine-grained, at no cost
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces, cycles.transmission_bounces = 4, 3, 2, 1

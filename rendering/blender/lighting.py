@@ -6,16 +6,17 @@ from typing import Any
 import bpy
 import numpy as np
 
-from rendering.environment_check import judge
+from rendering.checks.environment import judge
 from rendering.failures import Failure, RenderError
-from rendering.skin_pictures import is_skin_texture
+from rendering.skin.pictures import is_skin_texture
 
 METERED_RADIANCE = 0.75
 """Mean radiance of an environment that needs no correction."""
 METERING = 0.85
 """1 would make noon and night equally bright."""
-IMPORTANCE_MAP = 512
-"""Columns of Cycles' importance map: its own choice takes a second an image, and this still finds the sun."""
+IMPORTANCE_MAP = 1024
+"""Columns of Cycles' importance map. It is made anew for each image: 2,048 costs 0.2 s and 1,024 a fifth of that, with 0.3 dB
+less noise than 512."""
 
 
 class Lighting:

@@ -5,6 +5,8 @@ hands get the same.
 Values are per vertex and smooth (distances rather than masks): the shader draws thin lines from them at any resolution.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -12,8 +14,8 @@ from hands.anatomy import joint_frames, palm_frame
 from hands.joints import FINGER_JOINTS, FINGERS, Side
 from hands.model import HandArrays, HandModel
 from hands.random_streams import stream
-from rendering.skin_charts import detail_chart, line_map
-from rendering.skin_textures import corner_coordinates, own_faces, texture_share
+from rendering.skin.charts import detail_chart, line_map
+from rendering.skin.textures import corner_coordinates, own_faces, texture_share
 
 NAIL_BEYOND_JOINT = 0.42
 """Where the nail begins between the last joint (0) and the fingertip (1)."""
@@ -29,40 +31,55 @@ def skin_map(
 
     tone: palm side 0–1, flush (fingertips, knuckles) 0–1, where hair grows 0–1
     pattern: random fields around 0 that vary over 20 mm, 9 mm and 5 mm
-    chart: place on the repeating picture of `rendering.skin_patterns` in tiles (towards the fingertips, towards the little
+    chart: place on the repeating picture of `rendering.skin.patterns` in tiles (towards the fingertips, towards the little
         finger), veins of the forearm 0–1
     lines: place on its picture of lines, 0–1; how much of a user's texture is seen, 1 on the hand and 0 on the forearm
     depth: strength of that picture's lines on the back, on the palm side, of its veins and tendons
     uv: texture coordinates and 0 of each face's three corners, not of vertices; absent when the hand has none
     nail: metres that the back of an end segment faces outwards (negative elsewhere), position along the nail -1–1, across
     """
-    model = HandModel(arrays)
-    palm = palm_frame(model)
-    joints = model.joint_template.numpy().astype(float)
-    axes = np.stack([palm.distal.numpy(), palm.palmar.numpy(), palm.radial.numpy()]).astype(float)
-    local, joints_local = (rest - joints[0]) @ axes.T, (joints - joints[0]) @ axes.T
-    segments = _segment_axes(model, axes)
-    normals = vertex_normals(rest, faces) @ axes.T
-    palmar = weights @ segments[:, 1]
-    palmar /= np.linalg.norm(palmar, axis=1, keepdims=True)
-    facing = (normals * palmar).sum(1)
-    tips = (rest[list(arrays.tips)] - joints[0]) @ axes.T
+    local, joints, tips, segments, facing = _place(arrays, rest, faces, weights)
     palm_side = _smooth_step(facing, -0.25, 0.45) * _smooth_step(local[:, 0], -0.004, 0.018)  # the forearm has no palm
-    flush = _flush(local, joints_local, tips, facing)
-    place, depth = line_map(local, joints_local, segments, weights, facing, faces)
-    chart = detail_chart(local, joints_local, tips, segments, weights)
+    place, depth = line_map(local, joints, segments, weights, facing, faces)
+    chart = detail_chart(local, joints, tips, segments, weights)
     shown = texture_share(rest, *_hand_and_rim(arrays, faces, len(rest)))
     values = {
-        "tone": np.stack([palm_side, flush, _hairiness(local, joints_local, weights, facing)], 1),
+        "tone": np.stack(
+            [palm_side, _flush(local, joints, tips, facing), _hairiness(local, joints, weights, facing)], 1
+        ),
         "pattern": np.stack([waves(local, length, f"pattern {length}") for length in (0.020, 0.009, 0.005)], 1),
         "chart": np.concatenate([chart, _forearm_veins(local, facing)[:, None]], axis=1),
         "lines": np.concatenate([place, shown[:, None]], axis=1),
         "depth": depth,
-        "nail": _nails(local, joints_local, tips, segments, weights, facing),
+        "nail": _nails(local, joints, tips, segments, weights, facing),
     }
     if arrays.uv is not None:
         values["uv"] = corner_coordinates(arrays, faces)
     return {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in values.items()}
+
+
+class _Placed(NamedTuple):
+    """The rest hand in palm coordinates (distal, palmar, radial), metres from the wrist."""
+
+    local: Float[np.ndarray, "n 3"]
+    joints: Float[np.ndarray, "16 3"]
+    tips: Float[np.ndarray, "5 3"]
+    segments: Float[np.ndarray, "16 3 3"]
+    facing: Float[np.ndarray, "n"]
+    """-1 on the back, 1 on the palm side."""
+
+
+def _place(arrays: HandArrays, rest: np.ndarray, faces: np.ndarray, weights: np.ndarray) -> _Placed:
+    model = HandModel(arrays)
+    palm = palm_frame(model)
+    joints = model.joint_template.numpy().astype(float)
+    axes = np.stack([palm.distal.numpy(), palm.palmar.numpy(), palm.radial.numpy()]).astype(float)
+    segments = _segment_axes(model, axes)
+    palmar = weights @ segments[:, 1]
+    palmar /= np.linalg.norm(palmar, axis=1, keepdims=True)
+    facing = (vertex_normals(rest, faces) @ axes.T * palmar).sum(1)
+    local, tips = (rest - joints[0]) @ axes.T, (rest[list(arrays.tips)] - joints[0]) @ axes.T
+    return _Placed(local, (joints - joints[0]) @ axes.T, tips, segments, facing)
 
 
 def vertex_normals(vertices: Float[np.ndarray, "n 3"], faces: Int[np.ndarray, "m 3"]) -> Float[np.ndarray, "n 3"]:
@@ -136,7 +153,7 @@ def _hairiness(local, joints, weights, facing) -> Float[np.ndarray, "n"]:
     knuckles = joints[FINGER_JOINTS["middle"][0], 0]
     hand = _smooth_step(-local[:, 2], -0.03, 0.01) * _smooth_step(knuckles - 0.012 - local[:, 0], 0, 0.03)
     segment = np.zeros(len(local))
-    for finger in FINGERS[1:] if FINGERS[0] == "thumb" else [f for f in FINGERS if f != "thumb"]:
+    for finger in (f for f in FINGERS if f != "thumb"):
         root, middle, _ = FINGER_JOINTS[finger]
         along = joints[middle] - joints[root]
         t = (local - joints[root]) @ along / (along @ along)

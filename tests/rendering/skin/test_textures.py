@@ -9,8 +9,8 @@ from test_skins import _pixels
 
 from dataset.errors import InputError
 from hands.joints import Side
-from rendering.skin_colour import albedo
-from rendering.skin_textures import (
+from rendering.skin.colour import albedo
+from rendering.skin.textures import (
     choose_skins,
     load_texture_skins,
     skin_checksums,

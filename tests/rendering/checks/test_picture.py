@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from rendering.environment_check import judge
+from rendering.checks.environment import judge
+from rendering.checks.picture import LEAST_HAND_LEVEL, check_picture
 from rendering.failures import Failure, RenderError
 from rendering.job import RenderedImage
-from rendering.picture_check import LEAST_HAND_LEVEL, check_picture
 
 
 def picture(background: float, hands: float, spread: float = 20.0) -> RenderedImage:

@@ -14,9 +14,9 @@ from hands.camera import Camera, look_at
 from hands.forearm import STRAIGHT, Forearm
 from hands.gestures import gesture_pose
 from hands.joints import Side
-from rendering.cameras import ATTEMPTS, TRACKS, UP, CameraConfig, draw_view, towards_body
-from rendering.framing import Arms, inside_share, view_fault
-from rendering.plan import LookConfig, plan_view
+from rendering.views.cameras import ATTEMPTS, TRACKS, UP, CameraConfig, draw_view, towards_body
+from rendering.views.framing import Arms, inside_share, view_fault
+from rendering.views.plan import LookConfig, plan_view
 
 SKINS = ["pale", "tan", "dark"]
 EXACT = {"track_jitter": 0.0, "roll": 0.0, "offset": 0.0, "min_visible": 0.0, "min_inside": 0.0, "min_area": 0.0}
@@ -53,7 +53,7 @@ def directions(rows) -> np.ndarray:
 
 def unchecked(monkeypatch) -> None:
     """Every draw stands, whatever it shows."""
-    monkeypatch.setattr("rendering.cameras.view_fault", lambda *_: None)
+    monkeypatch.setattr("rendering.views.cameras.view_fault", lambda *_: None)
 
 
 def test_rows_fit_the_schema_and_have_unique_names(arms):

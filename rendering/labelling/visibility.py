@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from hands.camera import Camera
 from hands.joints import JOINTS_21, JointState, Side
-from rendering.skin_map import vertex_normals
+from rendering.skin.map import vertex_normals
 
 FINGERTIPS = tuple(number for number, name in enumerate(JOINTS_21) if name.endswith("_tip"))
 TIP_INSET = 0.001

@@ -1,4 +1,4 @@
-"""Where each point of the hand lies on the pictures of `rendering.skin_patterns`: flat charts of a round thing.
+"""Where each point of the hand lies on the pictures of `rendering.skin.patterns`: flat charts of a round thing.
 
 Positions are (distal, palmar, radial) metres from the wrist. Around fingers, palm and forearm a chart goes from the
 thumb's side to the little finger's over the back, and the same way over the palm, which is its mirror image: so it has
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from hands.joints import FINGER_JOINTS, FINGERS
-from rendering.skin_patterns import CANONICAL, JOINT_SIZE, TILE, joint_place, palm_place
+from rendering.skin.patterns import CANONICAL, JOINT_SIZE, TILE, joint_place, palm_place
 
 BODY = (0.048, 0.018)
 """Half axes in metres (radial, palmar) of the ellipse that stands for the sections of palm and forearm."""

@@ -14,10 +14,10 @@ from scipy import ndimage
 from hands.camera import Camera
 from hands.forearm import FOREARM
 from hands.joints import Side
-from rendering.raycast import View, barycentric, cast
-from rendering.skin_map import vertex_normals
+from rendering.labelling.raycast import View, barycentric, cast
+from rendering.labelling.visibility import joint_states
+from rendering.skin.map import vertex_normals
 from rendering.surface import HandSurface
-from rendering.visibility import joint_states
 
 SIDES = (Side.RIGHT, Side.LEFT)
 FOREARM_LABEL = 33

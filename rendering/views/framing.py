@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from hands.camera import Camera
 from hands.forearm import FOREARM_END, Forearm, WristBend
 from hands.joints import Side
-from rendering.raycast import cast
+from rendering.labelling.raycast import cast
 
 GRID = 96
 """Width in pixels of the small view that is looked at."""

@@ -10,13 +10,13 @@ from scipy import ndimage
 from hands.camera import Camera
 from hands.forearm import FOREARM
 from hands.joints import JointState, Side
-from rendering.labels import (
+from rendering.labelling.labels import (
     HandLabels,
     Labels,
     make_labels,
     outline_box,
 )
-from rendering.visibility import joint_states
+from rendering.labelling.visibility import joint_states
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from typing import Any
 from dataset.environments import Environment
 from dataset.rows import camera_cell
 from hands.random_streams import stream
-from rendering.cameras import CameraConfig, draw_view
-from rendering.framing import Arms, Fault
+from rendering.views.cameras import CameraConfig, draw_view
+from rendering.views.framing import Arms, Fault
 
 
 @dataclass(frozen=True)

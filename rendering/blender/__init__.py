@@ -1,0 +1,1 @@
+"""What runs inside the Blender process, and nowhere else."""

@@ -1,0 +1,1 @@
+"""Exact labels, from the surfaces that are drawn."""
