@@ -10,8 +10,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from benchmarks.labels import report_overlaps
 from dataset.manifest import Manifest
 from dataset.shards import iterate_rows
 from rendering.labelling.labels import overlap
@@ -46,11 +45,7 @@ def main() -> None:
     config = RenderIHConfig.model_validate({key: value for key, value in manifest.config.items() if key != "inputs"})
     with tempfile.TemporaryDirectory() as scratch, open_run(config, Path(scratch) / "run") as run:
         found = [(overlaps(run, row, poses[row["pose_id"]], options.samples), row["sample_id"]) for row in plan]
-    for name, values in zip(("all pixels", "outlines left out"), np.array([pair for pair, _ in found]).T, strict=True):
-        print(
-            f"{name:<18} worst {values.min():.4f}   median {np.median(values):.4f}   below 0.99: {(values < 0.99).sum()}"
-        )
-    print("worst images: " + ", ".join(f"{sample} {pair[0]:.4f}" for pair, sample in sorted(found)[:5]))
+    report_overlaps(found)
 
 
 if __name__ == "__main__":

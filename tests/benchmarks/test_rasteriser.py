@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import trimesh
 
 from benchmarks.rasteriser import clip, rasterise
+from benchmarks.sightlines import hits
 from hands.camera import Camera
 
 CAMERA = Camera(np.array([[100.0, 0, 50], [0, 100, 40], [0, 0, 1]]), np.eye(3), np.zeros(3), 100, 80)
@@ -49,3 +51,27 @@ def test_triangles_behind_the_camera_are_left_out_and_those_across_it_cut():
     face, depth = rasterise(floor, FACES, CAMERA)
     rows = np.nonzero(face[:, 50] >= 0)[0]
     np.testing.assert_allclose(depth[rows, 50], 0.1 * 100 / (rows + 0.5 - 40), rtol=1e-12)
+
+
+def test_centres_on_a_common_edge_are_covered():
+    corners = np.array([[-0.1, -0.1, 1.0], [0.1, -0.1, 1], [0.1, 0.1, 1], [-0.1, 0.1, 1]])
+    shifted = corners + np.array([0.005, 0.005, 0])  # the diagonal runs through pixels' centres
+    face, _ = rasterise(shifted, FACES, CAMERA)
+    inner = face[32:49, 42:59]
+    assert (inner >= 0).all() and set(np.unique(np.diag(inner))) == {0}
+
+
+def test_a_line_counts_entries_and_finds_the_first_hit():
+    one, other = trimesh.creation.box((1, 1, 1)), trimesh.creation.box((1, 1, 1)).apply_translation([0, 0, 3])
+    both = trimesh.util.concatenate([one, other])
+    eye = np.array([0.1, 0.2, -2.0])
+    first, entries, _ = hits(both.vertices, both.faces, eye, eye + np.array([0, 0, 5]))
+    assert (first, entries) == (pytest.approx(1.5 / 5), 2)
+    assert hits(both.vertices, both.faces, eye, eye + np.array([0, 0, 2]))[1] == 1
+    assert hits(both.vertices, both.faces, eye, eye + np.array([0, 5, 0]))[:2] == (np.inf, 0)
+
+
+def test_a_line_through_an_edge_enters_once():
+    cube = trimesh.creation.box((1, 1, 1))
+    _, entries, margin = hits(cube.vertices, cube.faces, np.array([0.0, 0, -2]), np.array([0.0, 0, 0]))
+    assert (entries, margin) == (1, pytest.approx(0, abs=1e-15))
