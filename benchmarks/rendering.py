@@ -144,7 +144,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def run(options: argparse.Namespace, default_samples: int = 16) -> Table:
+def run(options: argparse.Namespace, default_samples: int = 24) -> Table:
     """Measure and print everything; the table of rows, recipe by recipe."""
     scenes, table, started = Scenes(), {}, time.perf_counter()
     minutes = estimate(options, options.scenes)

@@ -25,7 +25,7 @@ class LookConfig:
     """Standard deviation of the camera's exposure, stops."""
     same_skin: bool = True
     """Whether both hands are one person's."""
-    samples: int = 16
+    samples: int = 24
     """Light paths a pixel."""
     denoiser: str = "OPENIMAGEDENOISE"
     """OPENIMAGEDENOISE or NONE."""
