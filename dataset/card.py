@@ -23,8 +23,8 @@ $metadata---
 # $name
 
 $images synthetic images of two interacting hands, of $poses poses, with the parameters of both hands, 21 joints in
-space and in the image with the reason why a joint cannot be seen, hand masks, masks of parts and forearms, amodal masks and depth.
-All labels come from the surface that was rendered.
+space and in the image with the reason why a joint cannot be seen, masks of hands, parts and forearms, amodal masks and
+depth. All labels come from the surface that was rendered.
 
 ```python
 import datasets
