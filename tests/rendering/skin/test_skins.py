@@ -79,8 +79,8 @@ def test_variation_is_as_large_as_stated_and_leaves_the_person(generator):
 
 
 @pytest.mark.render
-def test_the_shader_has_the_same_formula(renderer, job):
-    """Two even skins side by side in the same light: pixels differ as the formula's colours do."""
+def test_the_shader_changes_colour_the_way_the_formula_does(renderer, job):
+    """Two even skins side by side in the same light: pixels differ in the direction of the formula's colours."""
     K = np.diag([0.25, 0.25, 1.0]) @ job.camera.K
     small = replace(job, camera=replace(job.camera, K=K, width=128, height=84), samples=4)
     base = Skin(**(asdict(job.skin_right) | EVEN | {"subsurface": 0.0, "roughness": 1.0}))
