@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from dataset.anchors import load_anchors
-from dataset.gestures import load_gestures
-from dataset.hand_files import load_hands
+from dataset.assets.anchors import load_anchors
+from dataset.assets.gestures import load_gestures
+from dataset.assets.hand_files import load_hands
 from hands.augment import AugmentationConfig, augment, reshape_people
 from hands.gestures import gesture_pose
 from hands.joints import Side

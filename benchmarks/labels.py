@@ -23,7 +23,7 @@ from scipy import ndimage
 from benchmarks.candidates import candidates, default_engine
 from benchmarks.rasteriser import rasterise
 from benchmarks.sightlines import true_states
-from dataset.environments import bundled_folder
+from dataset.assets.environments import bundled_folder
 from dataset.pictures import DEPTH_UNIT
 from hands.camera import Camera
 from hands.forearm import FOREARM, choose_bends

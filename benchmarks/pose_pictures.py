@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from dataset.environments import bundled_folder
+from dataset.assets.environments import bundled_folder
 from hands.camera import Camera, look_at
 from hands.joints import Side
 from hands.model import HandModel

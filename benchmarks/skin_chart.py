@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dataset.environments import bundled_folder
-from dataset.hand_files import load_hands
+from dataset.assets.environments import bundled_folder
+from dataset.assets.hand_files import load_hands
 from hands.camera import Camera, look_at
 from hands.gestures import Gesture, GestureHand, gesture_pose
 from hands.joints import Side

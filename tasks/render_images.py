@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dataset.environments import Environment
+from dataset.assets.environments import Environment
 from dataset.image_row import image_row
 from dataset.rows import camera_of
 from dataset.schema import IMAGES, REJECTED

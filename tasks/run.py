@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.anchors import load_anchors
-from dataset.environments import Environment, choose_environments
+from dataset.assets.anchors import load_anchors
+from dataset.assets.environments import Environment, choose_environments
+from dataset.assets.hand_files import load_hands
 from dataset.errors import InputError
-from dataset.hand_files import load_hands
 from dataset.manifest import FILE, Manifest
 from hands.contact import Anchors
 from hands.forearm import Forearm

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from dataset.hand_files import load_hands
+from dataset.assets.hand_files import load_hands
 from hands.joints import Side
 from hands.model import HandModel
 

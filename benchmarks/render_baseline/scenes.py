@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dataset.environments import bundled_folder
-from dataset.gestures import load_gestures
-from dataset.hand_files import load_hands
+from dataset.assets.environments import bundled_folder
+from dataset.assets.gestures import load_gestures
+from dataset.assets.hand_files import load_hands
 from hands.forearm import choose_bends
 from hands.gestures import gesture_pose
 from hands.joints import Side

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from dataset.assets.mano_pickle import array_of, inert_records
 from dataset.errors import InputError
-from dataset.mano_pickle import array_of, inert_records
 from dataset.readers.checks import entry, mapping, numbers, placed_hand
 from dataset.readers.conventions import FingerAngles, from_unmended, with_unmended_shapedirs
 from dataset.readers.frame import Fault, Frame, PlacedHand, Refusal, attempt
@@ -111,7 +111,7 @@ class FitReader:
 
 
 def _stored(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a pickle that is never executed (see `dataset.mano_pickle`)."""
+    """The arrays of a pickle that is never executed (see `dataset.assets.mano_pickle`)."""
     try:
         records = inert_records(path, path.read_bytes())
     except (OSError, InputError) as error:

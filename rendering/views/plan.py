@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from dataset.environments import Environment
+from dataset.assets.environments import Environment
 from dataset.rows import camera_cell
 from hands.random_streams import stream
 from rendering.views.cameras import CameraConfig, draw_view

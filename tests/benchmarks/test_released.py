@@ -13,7 +13,7 @@ from benchmarks.released.losses import edge_loss, ergonomic_loss, norm_loss, qua
 from benchmarks.released.optimiser import STAGES, Optimisation, Stage, optimise_as_released
 from benchmarks.released.timing import Cost, seconds_per_pose_iteration
 from benchmarks.released.voxel_sdf import MARGIN, SIZE, Evaluator, brute_force, bvh, penetration_loss, voxels
-from dataset.gestures import load_gestures
+from dataset.assets.gestures import load_gestures
 from hands.anatomy import BEND, SPLAY, TWIST, anatomical_rotations
 from hands.augment import AugmentationConfig, augment
 from hands.gestures import gesture_pose

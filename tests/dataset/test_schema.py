@@ -5,9 +5,9 @@ import json
 import pyarrow as pa
 import pytest
 
+from dataset.documents.schema_page import PAGE, schema_page
 from dataset.pictures import png_cell
 from dataset.schema import IMAGES, TABLES, description, is_picture, leaf_columns
-from dataset.schema_page import PAGE, schema_page
 from dataset.shards import table_of
 
 
@@ -65,7 +65,7 @@ def test_pictures_are_image_features():
 
 
 def test_page_is_up_to_date():
-    assert PAGE.read_text() == schema_page(), "run: python -m dataset.schema_page"
+    assert PAGE.read_text() == schema_page(), "run: python -m dataset.documents.schema_page"
 
 
 def test_rows_with_missing_unknown_or_empty_values_are_refused(image_rows):

@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from flows.cli import main
-from tests.dataset.pulling.haven_stand_in import cut, says, stand_in
+from tests.dataset.assets.pulling.haven_stand_in import cut, says, stand_in
 
 MAPS = ("pillars", "old_room", "zwinger_night")
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from dataset.assets.hand_files import load_hands
 from dataset.errors import InputError
-from dataset.hand_files import load_hands
 from dataset.readers.source import RawPoses
-from dataset.verify import verify
+from dataset.verification.verify import verify
 from flows.cli import main
 from hands.pose import HandPose, TwoHandPose
 from tasks.augment_poses import augment_poses

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from dataset.environments import Environment
+from dataset.assets.environments import Environment
 from dataset.manifest import Manifest
 from flows.cli import main
 from tasks.render_images import render_images, summary

@@ -13,10 +13,10 @@ from click.testing import CliRunner
 
 import dataset.atomic
 from dataset.manifest import Manifest
-from dataset.verify import verify
+from dataset.verification.verify import verify
 from flows.cli import main
 from flows.render_ih import render_ih, run_without_server
-from tests.dataset.test_mano_pickle import entries, write
+from tests.dataset.assets.test_mano_pickle import entries, write
 from tests.flows.small_run import SMALL, config, rows
 
 
@@ -127,7 +127,7 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path):
     ("content", "sentence"), [(None, "no environment of split 'train' is present"), (b"", "damaged")]
 )
 def test_missing_and_damaged_environments_are_refused_before_work_begins(tmp_path, monkeypatch, content, sentence):
-    monkeypatch.setattr("dataset.environments.bundled_folder", lambda: tmp_path)
+    monkeypatch.setattr("dataset.assets.environments.bundled_folder", lambda: tmp_path)
     if content is not None:
         (tmp_path / "city.exr").write_bytes(content)
     assert sentence in failing("run", "--out", str(tmp_path / "out"))

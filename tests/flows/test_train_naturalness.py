@@ -9,7 +9,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 
-from dataset.gestures import load_gestures
+from dataset.assets.gestures import load_gestures
 from flows.cli import main
 from hands.gestures import gesture_pose
 from hands.joints import Side

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from dataset.gestures import load_gestures
+from dataset.assets.gestures import load_gestures
 from hands.augment import AugmentationConfig, augment, reshape_people
 from hands.contact import Anchors
 from hands.gestures import gesture_pose

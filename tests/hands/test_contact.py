@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from dataset.anchors import load_anchors
+from dataset.assets.anchors import load_anchors
 from hands.anatomy import palm_frame
 from hands.contact import REACH, AnchorPairs, attraction_loss, contact_frequency, pair_anchors, select_anchors
 from hands.joints import Side

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from dataset.gestures import load_gestures
+from dataset.assets.gestures import load_gestures
 from hands.anatomy import hand_pose_to_angles, joint_frames, limit_excess
 from hands.contact import Anchors
 from hands.gestures import gesture_pose

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dataset.gestures import load_gestures
+from dataset.assets.gestures import load_gestures
 from hands.gestures import gesture_angles
 from models.labelled_poses import NaturalPoses
 

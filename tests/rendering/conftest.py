@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from dataset.environments import bundled_folder
+from dataset.assets.environments import bundled_folder
 from hands.camera import Camera, look_at
 from hands.gestures import Gesture, GestureHand, gesture_pose
 from hands.joints import Side

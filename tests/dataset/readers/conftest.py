@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dataset.hand_files import load_hand
+from dataset.assets.hand_files import load_hand
 from hands.joints import Side
 from hands.model import HandArrays, HandModel
 

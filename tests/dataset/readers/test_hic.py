@@ -14,8 +14,8 @@ from dataset.readers.frame import Fault
 from dataset.readers.source import Rules, read_source
 from hands.joints import Side
 from hands.model import HandModel
+from tests.dataset.assets.test_mano_pickle import python2_pickle
 from tests.dataset.readers.writers import UP, example_poses, hic_folder, in_recording, save_hic, surfaces
-from tests.dataset.test_mano_pickle import python2_pickle
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 import yaml
 
-from dataset.gestures import load_gestures
+from dataset.assets.gestures import load_gestures
 from dataset.readers.conventions import FingerAngles, rotation_to_z
 from dataset.readers.interhand_joints import TO_JOINTS_21
 from dataset.rows import in_camera_frame
@@ -15,7 +15,7 @@ from hands.camera import Camera
 from hands.gestures import gesture_pose
 from hands.joints import Side
 from hands.pose import HandPose, TwoHandPose
-from tests.dataset.test_mano_pickle import python2_pickle
+from tests.dataset.assets.test_mano_pickle import python2_pickle
 
 NAMES = ("clasp", "prayer", "hand_heart", "fist_bump", "okay_links")
 UP = (0.0, -1.0, 0.0)

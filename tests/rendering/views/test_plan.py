@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from dataset.environments import read_environments
-from dataset.gestures import load_gestures
+from dataset.assets.environments import read_environments
+from dataset.assets.gestures import load_gestures
 from dataset.rows import camera_of
 from dataset.schema import PLAN
 from dataset.shards import table_of

@@ -12,15 +12,15 @@ from typing import Any
 
 import yaml
 
+from dataset.assets.pulling.lock import Pulled, read_lock
 from dataset.errors import InputError
-from dataset.pulling.lock import Pulled, read_lock
 
 KINDS = ("outdoor", "indoor", "studio", "night")
 SPLITS = ("train", "validation", "test")
 OWN = "environments.yaml"
 """A list of the user's own maps, in the folder that holds them."""
 
-_ROOT = Path(__file__).parent
+_ROOT = Path(__file__).parents[1]
 _ORIGINS = ("bundled", "polyhaven", "folder")
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 _UNSAID = {"origin": "folder", "author": "", "resolution": "", "bytes": 0, "md5": "", "sha256": "", "source": ""}

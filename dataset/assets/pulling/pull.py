@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from dataset.assets.environments import Environment, refuse_unknown
+from dataset.assets.pulling.haven import API, Haven, Offer, Refused
+from dataset.assets.pulling.lock import Pulled, read_lock, write_lock
+from dataset.assets.pulling.mirror import MapMirror
 from dataset.atomic import explained
-from dataset.environments import Environment, refuse_unknown
 from dataset.errors import InputError
-from dataset.pulling.haven import API, Haven, Offer, Refused
-from dataset.pulling.lock import Pulled, read_lock, write_lock
-from dataset.pulling.mirror import MapMirror
 
 RESOLUTIONS = ("1k", "2k", "4k", "8k")
 FORMATS = ("hdr", "exr")

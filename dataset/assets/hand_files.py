@@ -36,7 +36,7 @@ def load_hand(side: Side, mano_dir: Path | None = None) -> HandArrays:
     """
     if mano_dir is None:
         return _load_free_hand(Path(str(resources.files("blender_assets"))) / "hand" / f"free_{side}.npz", side)
-    from dataset.mano_pickle import load_mano  # only users of MANO pay for its reader
+    from dataset.assets.mano_pickle import load_mano  # only users of MANO pay for its reader
 
     return load_mano(Path(mano_dir), side)
 

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from dataset.atomic import atomic_write
+from dataset.documents.schema_page import columns_table
 from dataset.manifest import Manifest
 from dataset.schema import IMAGES, TABLES
-from dataset.schema_page import columns_table
 from dataset.shards import read_shard
 
 _SIZES = {1e3: "n<1K", 1e4: "1K<n<10K", 1e5: "10K<n<100K", 1e6: "100K<n<1M", 1e7: "1M<n<10M", 1e8: "10M<n<100M"}

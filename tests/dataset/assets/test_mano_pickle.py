@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from dataset.assets.hand_files import load_hand
+from dataset.assets.mano_pickle import load_mano
 from dataset.errors import InputError
-from dataset.hand_files import load_hand
-from dataset.mano_pickle import load_mano
 from hands.joints import MANO_PARENTS, TIP_VERTICES, Side
 from hands.model import HandArrays
 
@@ -127,7 +127,7 @@ def test_reading_imports_neither_chumpy_nor_scipy(tmp_path: Path) -> None:
     write(tmp_path, Side.RIGHT, entries(hand(Side.RIGHT)))
     code = (
         "import sys; sys.modules['chumpy'] = sys.modules['scipy'] = sys.modules['scipy.sparse'] = None\n"
-        "from pathlib import Path; from dataset.mano_pickle import load_mano; from hands.joints import Side\n"
+        "from pathlib import Path; from dataset.assets.mano_pickle import load_mano; from hands.joints import Side\n"
         f"assert load_mano(Path({str(tmp_path)!r}), Side.RIGHT).J_regressor.shape == (16, 778)"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Float, Int
 from scipy.optimize import nnls
 
+from dataset.assets.gestures import load_gestures
+from dataset.assets.hand_files import save_free_hand
+from dataset.assets.simplify import HalfEdgeSimplifier
 from dataset.errors import InputError
-from dataset.gestures import load_gestures
-from dataset.hand_files import save_free_hand
-from dataset.simplify import HalfEdgeSimplifier
 from hands.anatomy import angles_to_hand_pose, joint_frames
 from hands.gestures import gesture_angles
 from hands.joints import FINGERS, MANO_JOINTS, TIP_VERTICES, Side

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from dataset.atomic import atomic_write
-from dataset.charts import bars, card, histogram, stacked, viewpoints
-from dataset.contact_sheet import choose_rows, page
-from dataset.inspection import Inspection
+from dataset.inspection.charts import bars, card, histogram, stacked, viewpoints
+from dataset.inspection.contact_sheet import choose_rows, page
+from dataset.inspection.statistics import Inspection
 from dataset.manifest import Manifest
 from hands.joints import JOINTS_21
 

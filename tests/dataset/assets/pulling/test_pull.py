@@ -6,13 +6,13 @@ import os
 
 import pytest
 
-from dataset.environments import read_environments
+from dataset.assets.environments import read_environments
+from dataset.assets.pulling.haven import Haven
+from dataset.assets.pulling.lock import LOCK, read_lock
+from dataset.assets.pulling.mirror import MapMirror
+from dataset.assets.pulling.pull import Wish, open_maps, pull_maps, select_maps
 from dataset.errors import InputError
-from dataset.pulling.haven import Haven
-from dataset.pulling.lock import LOCK, read_lock
-from dataset.pulling.mirror import MapMirror
-from dataset.pulling.pull import Wish, open_maps, pull_maps, select_maps
-from tests.dataset.pulling.haven_stand_in import BRISK, cut, entry, picture, says, slow, stand_in
+from tests.dataset.assets.pulling.haven_stand_in import BRISK, cut, entry, picture, says, slow, stand_in
 
 STANDARD = Wish()
 NAMES = ("attic", "barn", "cellar", "den", "eaves", "foyer", "garage", "hall")

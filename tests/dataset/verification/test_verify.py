@@ -8,8 +8,8 @@ from dataset.manifest import Manifest
 from dataset.pictures import png_cell, values
 from dataset.schema import IMAGES
 from dataset.shards import iterate_rows, write_shard
-from dataset.verify import verify
-from dataset.verify_labels import mask_box
+from dataset.verification.labels import mask_box
+from dataset.verification.verify import verify
 from tests.dataset.synthetic import write_dataset
 
 

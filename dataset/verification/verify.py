@@ -14,7 +14,7 @@ from dataset.errors import InputError
 from dataset.manifest import Manifest
 from dataset.schema import IDS, TABLES, is_optional, leaf_columns
 from dataset.shards import Shard, file_sha256, holds_null, iterate_rows, open_shard, read_shard, read_table
-from dataset.verify_labels import check_labels
+from dataset.verification.labels import check_labels
 from hands.joints import Side
 from hands.model import HandModel
 

@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dataset.atomic import atomic_file, atomic_write
 from dataset.errors import InputError
+from dataset.inspection.overlay import HAND_COLOURS, draw_joints, draw_mask, joint_colour, legend, mask_layer
 from dataset.manifest import Manifest
-from dataset.overlay import HAND_COLOURS, draw_joints, draw_mask, joint_colour, legend, mask_layer
 from dataset.pictures import photo
 from dataset.rows import joints_2d
 from dataset.shards import iterate_rows, rows_at
@@ -174,7 +174,7 @@ def html_legend() -> str:
 
 def page(title: str, subtitle: str, body: str, rows: Rows) -> str:
     """A whole self-contained page: a heading, `body`, and the samples with their switches."""
-    template = Template(resources.files("dataset").joinpath("report.html").read_text(encoding="utf-8"))
+    template = Template(resources.files("dataset.inspection").joinpath("report.html").read_text(encoding="utf-8"))
     texts = {"title": html.escape(title), "subtitle": html.escape(subtitle), "body": body}
     return template.substitute(texts, legend=html_legend(), cards=html_cards(rows))
 

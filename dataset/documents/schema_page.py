@@ -1,6 +1,6 @@
 """The tables in words, generated from the schema: `docs/schema.md` and part of each dataset card.
 
-Rewrite the page after a change of the schema with `python -m dataset.schema_page`.
+Rewrite the page after a change of the schema with `python -m dataset.documents.schema_page`.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ import pyarrow as pa
 from dataset.atomic import atomic_write
 from dataset.schema import IMAGES, PLAN, POSES, REJECTED, description, is_picture
 
-PAGE = Path(__file__).parents[1] / "docs" / "schema.md"
+PAGE = Path(__file__).parents[2] / "docs" / "schema.md"
 
 _INTRODUCTION = """# Tables of a dataset
 

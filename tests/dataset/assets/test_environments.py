@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dataset.environments import (
+from dataset.assets.environments import (
     KINDS,
     SPLITS,
     bundled_folder,
@@ -19,8 +19,8 @@ from dataset.environments import (
     presence,
     read_environments,
 )
+from dataset.assets.pulling.lock import Pulled, write_lock
 from dataset.errors import InputError
-from dataset.pulling.lock import Pulled, write_lock
 
 HOURS = {"night", "day", "dawn", "dusk", "noon", "morning", "afternoon", "evening", "sunrise", "sunset"}
 ORIGINALS = {"city": "portland_landing_pad", "sunset": "venice_sunset", "sunrise": "spruit_sunrise"}

@@ -6,9 +6,9 @@ import pytest
 import torch
 import yaml
 
+from dataset.assets.gestures import load_gesture, load_gestures
+from dataset.assets.hand_files import load_hands
 from dataset.errors import InputError
-from dataset.gestures import load_gesture, load_gestures
-from dataset.hand_files import load_hands
 from hands.anatomy import limit_excess
 from hands.gestures import Gesture, gesture_angles, gesture_pose
 from hands.joints import FINGER_JOINTS, FINGERS, Side

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from dataset.assets.pulling.haven import Haven, Offer, Patience, Refused, _asked_wait, user_agent
 from dataset.errors import InputError
-from dataset.pulling.haven import Haven, Offer, Patience, Refused, _asked_wait, user_agent
 from dataset.versions import code_version
-from tests.dataset.pulling.haven_stand_in import BRISK, SLOW, cut, half_a_sentence, picture, says, slow, stand_in
+from tests.dataset.assets.pulling.haven_stand_in import BRISK, SLOW, cut, half_a_sentence, picture, says, slow, stand_in
 
 FORMATS = ("hdr", "exr")
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from dataset.environments import Environment
-from dataset.pulling.haven import Patience
+from dataset.assets.environments import Environment
+from dataset.assets.pulling.haven import Patience
 
 BRISK = Patience(attempts=3, first_wait=0.01, longest_wait=0.05, timeout=2.0)
 SLOW = 0.3

@@ -10,14 +10,14 @@ import pytest
 import yaml
 from PIL import Image
 
-from dataset.card import write_card
-from dataset.charts import bars, histogram
-from dataset.contact_sheet import choose_rows, html_cards, write_html, write_png
+from dataset.documents.card import write_card
 from dataset.errors import InputError
-from dataset.inspection import inspect
-from dataset.inspection_page import write_report
+from dataset.inspection.charts import bars, histogram
+from dataset.inspection.contact_sheet import choose_rows, html_cards, write_html, write_png
+from dataset.inspection.overlay import FINGER_COLOURS, HAND_COLOURS, annotated, draw_joints, draw_mask, joint_colour
+from dataset.inspection.page import write_report
+from dataset.inspection.statistics import inspect
 from dataset.manifest import Manifest
-from dataset.overlay import FINGER_COLOURS, HAND_COLOURS, annotated, draw_joints, draw_mask, joint_colour
 from dataset.pictures import photo, values
 from dataset.rows import camera_of, joints_2d
 from hands.joints import JointState, Side

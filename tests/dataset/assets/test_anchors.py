@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dataset.anchors import BUILT_IN, load_anchors, write_anchors
+from dataset.assets.anchors import BUILT_IN, load_anchors, write_anchors
+from dataset.assets.gestures import load_gestures
 from dataset.errors import InputError
-from dataset.gestures import load_gestures
 from hands.contact import Anchors
 from hands.gestures import gesture_pose
 from hands.joints import Side

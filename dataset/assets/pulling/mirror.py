@@ -5,10 +5,10 @@ import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from dataset.assets.pulling.haven import Offer, Refused, Stopped
+from dataset.assets.pulling.lock import Pulled, read_lock
 from dataset.atomic import explained
 from dataset.errors import InputError
-from dataset.pulling.haven import Offer, Refused, Stopped
-from dataset.pulling.lock import Pulled, read_lock
 
 _MAGIC = {"hdr": b"#?", "exr": b"\x76\x2f\x31\x01"}
 """First bytes of a Radiance and of an OpenEXR file."""

@@ -1,0 +1,1 @@
+"""Hand files, gestures, anchors and environment maps: what a run is made from."""

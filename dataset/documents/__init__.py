@@ -1,0 +1,1 @@
+"""What is written about a dataset: its card, its Croissant metadata and the pages of `docs/`, all from the schema."""
