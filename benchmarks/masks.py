@@ -6,7 +6,6 @@ Images are rendered again from their plan rows, because a dataset keeps the labe
 """
 
 import argparse
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +13,9 @@ from benchmarks.labels import report_overlaps
 from dataset.manifest import Manifest
 from dataset.shards import iterate_rows
 from rendering.labelling.labels import overlap
-from tasks.config import RenderIHConfig
 from tasks.posed_surfaces import posed_surfaces
 from tasks.render_images import labels_of, make_job
-from tasks.run import Run, open_run
+from tasks.run import Run, reopen_run
 
 
 def overlaps(run: Run, row: dict, pose: dict, samples: int) -> tuple[float, float]:
@@ -42,8 +40,7 @@ def main() -> None:
     plan = list(iterate_rows(manifest.paths("plan")))
     plan = plan[:: max(len(plan) // options.count, 1)] if options.count else plan
     plan = [row for row in plan if not options.only or row["sample_id"] in options.only]
-    config = RenderIHConfig.model_validate({key: value for key, value in manifest.config.items() if key != "inputs"})
-    with tempfile.TemporaryDirectory() as scratch, open_run(config, Path(scratch) / "run") as run:
+    with reopen_run(manifest, manifest.config_sha256) as run:
         found = [(overlaps(run, row, poses[row["pose_id"]], options.samples), row["sample_id"]) for row in plan]
     report_overlaps(found)
 

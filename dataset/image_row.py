@@ -38,16 +38,16 @@ def image_row(
     plan: Mapping[str, Any],
     pose: Mapping[str, Any],
     models: Mapping[Side, HandModel],
-    png: bytes,
+    image: Mapping[str, Any],
     labels: ImageLabels,
     made: Mapping[str, Any],
     provenance: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """A row of `images`; `made` says how the picture came about (device, seconds, versions)."""
+    """A row of `images`; `image` is the picture's cell, `made` says how it came about (device, seconds, versions)."""
     name = plan["sample_id"]
     camera = camera_of(plan)
     row = {key: plan[key] for key in ("sample_id", "split", "pose_id", "width", "height", "camera", "viewpoint")}
-    row |= {"image": {"bytes": png, "path": f"{name}.png"}}
+    row["image"] = dict(image)
     for side in Side:
         parameters = pose_cell(in_camera_frame(pose_of([pose[side]]), models[side], camera))
         of_pose = {key: pose[side][key] for key in ("wrist_bend", "contact")}

@@ -35,6 +35,13 @@ def jpeg_cell(values: UInt8[np.ndarray, "h w 3"], name: str, quality: int = 95) 
     return {"bytes": buffer.getvalue(), "path": f"{name}.jpg"}
 
 
+def photo_cell(png: bytes, name: str, quality: int | None) -> dict[str, Any]:
+    """The picture of a PNG file as it is kept: as JPEG of that quality, or as it is for None."""
+    if quality is None:
+        return {"bytes": png, "path": f"{name}.png"}
+    return jpeg_cell(np.asarray(photo({"bytes": png})), name, quality)
+
+
 def photo(cell: Mapping[str, Any]) -> Image.Image:
     """The decoded colour picture.
 

@@ -9,6 +9,9 @@ import json
 
 import pyarrow as pa
 
+VERSION = "2.0"
+"""MAJOR.MINOR of the tables."""
+
 _SCALARS = {
     "text": pa.string(),
     "int32": pa.int32(),

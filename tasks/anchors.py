@@ -17,6 +17,6 @@ def choose_anchors(out: Path, mano: Path | None = None, poses: Path | None = Non
     """
     hands = load_hands(mano)
     source = SourceConfig(kind="parquet", path=poses) if poses else SourceConfig()
-    raw = open_source(source, hands, out.parent).raw
+    raw = open_source(source, hands).raw
     about = f"{len(raw.names)} poses of {poses.name if poses else 'the gesture library, mean shape'}"
     return write_anchors(out, raw.poses, hands, about)

@@ -26,6 +26,7 @@ class PoseBatch:
     copies: list[int]
     """Augmentation number, 0 for the raw pose itself."""
     poses: TwoHandPose
+    splits: list[str]
     source: str = "gestures"
 
     def __len__(self) -> int:
@@ -61,6 +62,7 @@ class Candidates(Sequence[PoseBatch]):
             bases=bases,
             copies=[copy for _, copy in rows],
             poses=self.raw.poses[[base for base, _ in rows]],
+            splits=[self.raw.splits[base] for base, _ in rows],
             source=self.source,
         )
 
@@ -72,4 +74,5 @@ def collect_poses(run: Run) -> Candidates:
     if raw.faults and not run.manifest.done("rejected", UNREADABLE):
         rows = [rejected_row(fault, kind) for fault in raw.faults]
         run.manifest.add("rejected", write_shard(run.manifest.path("rejected", UNREADABLE), rows, REJECTED))
-    return Candidates(raw, run.config.augmentation.copies + 1, run.config.shards.poses, kind)
+    wanted = [row for row, split in enumerate(raw.splits) if split in run.config.splits]
+    return Candidates(raw[wanted], run.config.augmentation.copies + 1, run.config.shards.poses, kind)

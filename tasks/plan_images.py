@@ -1,13 +1,17 @@
-"""The plan: every image decided, in shards of rows that share environments; views that show too little are listed."""
+"""The plan: every image decided, shuffled once, in shards of one split each; views that show too little are listed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from dataset.queries import add_table, database
 from dataset.rows import pose_of
 from dataset.schema import PLAN, REJECTED
-from dataset.shards import iterate_rows, write_shard
+from dataset.shards import iterate_rows, write_shard, write_table
 from hands.forearm import WristBend
 from hands.joints import Side
 from rendering.views.framing import Arms, Fault
@@ -17,6 +21,8 @@ from tasks.run import Run
 from tasks.step import step
 
 Row = dict[str, Any]
+_DRAWN = 4096
+"""Views kept in memory before they are shuffled."""
 WHOLE = "plan"
 """The shard of `rejected` that lists views without a good draw; written last, even empty: the plan is whole."""
 
@@ -31,33 +37,66 @@ def plan_images(run: Run) -> list[str]:
 
 
 def _write_plan(run: Run) -> None:
-    part, number, refused = [], 0, []
-    with bar("Planning views", run.manifest.rows("poses") * run.config.camera.views, "views") as advance:
-        for pose in iterate_rows(run.manifest.paths("poses")):
-            for row, fault in _views(run, pose):
-                part.append(row) if fault is None else refused.append(_refusal(row, pose, fault))
-                advance(1)
-            while len(part) >= run.config.shards.images:
-                _write_shard(run, number, part[: run.config.shards.images])
-                part, number = part[run.config.shards.images :], number + 1
-    if part:
-        _write_shard(run, number, part)
+    refused: list[Row] = []
+    with TemporaryDirectory(prefix="render-ih-plan-") as folder:
+        drawn = list(_drawn(run, Path(folder), refused))
+        for name, rows in shuffled_shards(drawn, run.config.seed, run.config.shards.images):
+            if not run.manifest.done("plan", name):
+                run.manifest.add("plan", write_table(run.manifest.path("plan", name), [rows], PLAN))
     run.manifest.add("rejected", write_shard(run.manifest.path("rejected", WHOLE), refused, REJECTED))
 
 
-def _write_shard(run: Run, number: int, rows: list[Row]) -> None:
-    """Blender keeps one environment in memory: rows of one environment follow each other."""
-    name = f"{number:05d}"
-    if not run.manifest.done("plan", name):
-        ordered = sorted(rows, key=lambda row: (row["hdri"], row["sample_id"]))
-        run.manifest.add("plan", write_shard(run.manifest.path("plan", name), ordered, PLAN))
+def _drawn(run: Run, folder: Path, refused: list[Row]) -> Iterator[Path]:
+    """Files of the good views in the order of the poses; the others are added to `refused`."""
+    part: list[Row] = []
+    poses = run.manifest.rows("poses")
+    with bar("Planning views", poses * run.config.camera.views, "views") as advance:
+        for number, pose in enumerate(iterate_rows(run.manifest.paths("poses")), start=1):
+            for row, fault in _views(run, pose):
+                part.append(row) if fault is None else refused.append(_refusal(row, pose, fault))
+                advance(1)
+            if part and (len(part) >= _DRAWN or number == poses):
+                path = folder / f"{number:08d}.parquet"
+                write_shard(path, part, PLAN)
+                yield path
+                part = []
+
+
+def shuffled_shards(drawn: Sequence[Path], seed: int, size: int) -> Iterator[tuple[str, pa.Table]]:
+    """Shard names and rows, each shard of one split and a random part of all its views; on disk when they are many.
+
+    The order follows from the seed and the names alone, so a plan that was cut short comes out the same again.
+    """
+    with database() as connection:
+        if not add_table(connection, "drawn", drawn):
+            return
+        for (split,) in connection.sql("SELECT DISTINCT split FROM drawn ORDER BY 1").fetchall():
+            ordered = connection.execute(
+                "SELECT * FROM drawn WHERE split = ? ORDER BY md5(concat(?, '/', sample_id)), sample_id", [split, seed]
+            )
+            for number, rows in enumerate(in_pieces(ordered.to_arrow_reader(size), size)):
+                yield f"{split}-{number:05d}", rows
+
+
+def in_pieces(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
+    """The same rows in tables of `size` rows, the last one smaller."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        table = pa.Table.from_batches(waiting)
+        while len(table) >= size:
+            yield table.slice(0, size)
+            table = table.slice(size)
+        waiting = table.to_batches()
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def _views(run: Run, pose: Row) -> Iterator[tuple[Row, Fault | None]]:
-    config, arms, skins = run.config, posed_arms(run, pose), list(run.skins)
-    names = (pose["pose_id"], pose["split"])
+    config, arms, split = run.config, posed_arms(run, pose), pose["split"]
+    shown = (run.environments_of(split), run.skins_of(split))
     for view in range(config.camera.views):
-        yield plan_view(*names, view, arms, config.camera, config.look, run.environments, skins, config.seed)
+        yield plan_view(pose["pose_id"], split, view, arms, config.camera, config.look, *shown, config.seed)
 
 
 def posed_arms(run: Run, pose: Row) -> Arms:

@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from dataset.assets.gestures import load_gestures
 from dataset.errors import InputError
-from dataset.manifest import FILE, Manifest
 from dataset.readers.formats import FITS_OF_MANO, TWO_HANDS
 from dataset.readers.frame import Fault
 from dataset.readers.source import RawPoses, Rules, choose_distinct, content_sha256, read_source
@@ -42,29 +40,28 @@ class PoseSource:
         """
         return self.read()
 
-    def check(self) -> None:
-        """Read the poses now, so that what is bad is refused now.
 
-        Raises:
-            InputError: they cannot be read.
-        """
-        _ = self.raw
-
-
-def open_source(config: SourceConfig, hands: Hands, out: Path) -> PoseSource:
+def open_source(config: SourceConfig, hands: Hands, known: str | None = None) -> PoseSource:
     """The source that the configuration names.
 
     A dataset can be opened without its source, to render or look at what it holds; only raw poses are out of reach then.
 
+    Args:
+        config: kind and place.
+        hands: that the poses are for.
+        known: checksum of the source that an existing dataset was made from; None for a new one.
+
     Raises:
-        InputError: its files are missing, or none is named and `out` holds no dataset yet.
+        InputError: its files are missing, or none is named for a new dataset.
     """
     if config.kind == "gestures":
         gestures = load_gestures(config.gestures, config.names)
         sha256 = hashlib.sha256(repr(gestures).encode()).hexdigest()
         return PoseSource(config.kind, sha256, lambda: _posed(gestures, hands, config.distinct))
     if config.path is None:
-        return PoseSource(config.kind, _recorded(config.kind, out), lambda: _refuse_to_read(config.kind))
+        if known is None:
+            raise InputError(f"source.kind is {config.kind}, but no source.path is given; add --set source.path=DIR")
+        return PoseSource(config.kind, known, lambda: _refuse_to_read(config.kind))
     sha256 = content_sha256(TWO_HANDS[config.kind].files(config.path, config.subset))
     return PoseSource(config.kind, sha256, lambda: _read_aloud(config, hands))
 
@@ -72,14 +69,8 @@ def open_source(config: SourceConfig, hands: Hands, out: Path) -> PoseSource:
 def _posed(gestures: list[Gesture], hands: Hands, distinct: int) -> RawPoses:
     right, left = hands[Side.RIGHT], hands[Side.LEFT]
     poses = TwoHandPose.stack([gesture_pose(gesture, right, left) for gesture in gestures])
-    return choose_distinct(RawPoses([gesture.name for gesture in gestures], poses), hands, distinct)
-
-
-def _recorded(kind: str, out: Path) -> str:
-    """The checksum of the source that an existing dataset was made from."""
-    if not (Path(out) / FILE).exists():
-        raise InputError(f"source.kind is {kind}, but no source.path is given; add --set source.path=DIR")
-    return Manifest.read(out).config["inputs"].get("source", "")
+    names, splits = [gesture.name for gesture in gestures], [gesture.split for gesture in gestures]
+    return choose_distinct(RawPoses(names, poses, splits), hands, distinct)
 
 
 def _refuse_to_read(kind: str) -> RawPoses:

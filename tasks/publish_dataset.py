@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dataset.documents.card import write_card
 from dataset.inspection.contact_sheet import choose_rows, write_html, write_png
+from dataset.splits import split_contents
 from tasks.run import Run
 from tasks.step import step
 
@@ -27,6 +28,7 @@ def publish_dataset(run: Run) -> DatasetRef:
     rows = choose_rows(manifest)
     write_png(rows, manifest.folder / "contact_sheet.png")
     write_html(rows, manifest.folder / "contact_sheet.html", manifest.folder.name)
+    manifest.finish(split_contents(manifest.paths("images")))
     write_card(manifest.folder)
     return DatasetRef(
         folder=manifest.folder,

@@ -12,9 +12,10 @@ import numpy as np
 
 from dataset.assets.environments import Environment
 from dataset.image_row import image_row
+from dataset.pictures import photo_cell
 from dataset.rows import camera_of
 from dataset.schema import IMAGES, REJECTED
-from dataset.shards import iterate_rows, write_shard
+from dataset.shards import iterate_rows, rows_with, write_shard
 from dataset.versions import code_version
 from hands.joints import Side
 from rendering.checks.picture import check_picture
@@ -48,20 +49,26 @@ class Prepared(NamedTuple):
 
 @step
 def render_images(run: Run, shard: str) -> int:
-    """Render and label one plan shard and publish it; the number of images. A finished shard is left alone."""
+    """Render and label one plan shard and publish it; the number of images. A finished shard is left alone.
+
+    Blender keeps one environment in memory, so rows of one environment are drawn one after another; they are written in
+    the plan's order, which is shuffled.
+    """
     if run.manifest.done("images", shard):
         return run.manifest.shards["images"][shard].rows
     plan = list(iterate_rows([run.manifest.path("plan", shard)]))
-    images, refused = [], []
-    title = f"Rendering part {int(shard) + 1} of {len(run.manifest.shards['plan'])}"
+    images, refused, shards = [], [], sorted(run.manifest.shards["plan"])
+    title = f"Rendering part {shards.index(shard) + 1} of {len(shards)}"
     with bar(title, len(plan), "images") as advance:
-        for kind, row in _rendered(run, plan):
+        for kind, row in _rendered(run, sorted(plan, key=lambda row: (row["hdri"], row["sample_id"]))):
             (images if kind == "image" else refused).append(row)
             advance(1)
     if refused:
         name = f"render-{shard}"
         run.manifest.add("rejected", write_shard(run.manifest.path("rejected", name), refused, REJECTED))
         say(f"{title}: {summary(refused)}; rejected/{name}.parquet lists them")
+    place = {row["sample_id"]: number for number, row in enumerate(plan)}
+    images.sort(key=lambda row: place[row["sample_id"]])
     run.manifest.add("images", write_shard(run.manifest.path("images", shard), images, IMAGES))
     return len(images)
 
@@ -74,7 +81,9 @@ def summary(refused: list[Row]) -> str:
 
 def _rendered(run: Run, plan: list[Row]) -> Iterator[tuple[str, Row]]:
     """("image", row) or ("refused", row) for each plan row, in order."""
-    poses = {row["pose_id"]: row for row in iterate_rows(run.manifest.paths("poses"))}
+    poses = {
+        row["pose_id"]: row for row in rows_with(run.manifest.paths("poses"), "pose_id", {r["pose_id"] for r in plan})
+    }
     finishers = max(1, min(MOST_FINISHERS, len(os.sched_getaffinity(0)) // 2))
     items = [Prepared(row, poses[row["pose_id"]]) for row in plan]
     return pipeline(items, _careful(run, _prepare), _careful(run, _draw), lambda item: _finish(run, item), finishers)
@@ -128,7 +137,9 @@ def finished_row(run: Run, row: Row, pose: Row, posed: PosedSurfaces, picture: R
     provenance = {name: pose[name] for name in ("source", "base_pose", "augmentation")}
     provenance |= {"config_sha256": run.manifest.config_sha256, "code_version": code_version()}
     made = {"bpy_version": picture.bpy_version, "device": picture.device, "seconds": picture.seconds}
-    return image_row(row, pose, run.hands, picture.png, labels, made, provenance)
+    kept = run.config.picture
+    image = photo_cell(picture.png, row["sample_id"], kept.quality if kept.format == "jpeg" else None)
+    return image_row(row, pose, run.hands, image, labels, made, provenance)
 
 
 def labels_of(run: Run, row: Row, posed: PosedSurfaces) -> Labels:

@@ -4,17 +4,17 @@ import copy
 import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from dataset.assets.anchors import load_anchors
-from dataset.assets.environments import Environment, choose_environments
-from dataset.assets.hand_files import load_hands
+from dataset.assets.environments import Environment, choose_environments, missing_environments
+from dataset.assets.hand_files import hand_checksums, load_hands
 from dataset.errors import InputError
-from dataset.manifest import FILE, Manifest
+from dataset.manifest import FILE, Manifest, refuse_other
+from dataset.readers.source import RawPoses
 from hands.contact import Anchors
 from hands.forearm import Forearm
 from hands.joints import Side
@@ -46,6 +46,14 @@ class Run:
     """Where textures lie on each hand."""
     manifest: Manifest
     resources: ExitStack = field(default_factory=ExitStack)
+
+    def environments_of(self, split: str) -> list[Environment]:
+        """The environments that images of a split may show."""
+        return [environment for environment in self.environments if environment.split == split]
+
+    def skins_of(self, split: str) -> list[str]:
+        """The names of the skins that images of a split may show."""
+        return [name for name, skin in self.skins.items() if skin.split == split]
 
     @cached_property
     def engine(self) -> Engine:
@@ -91,13 +99,38 @@ def checksum(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def hand_checksums(hands: dict[Side, HandModel]) -> dict[str, str]:
-    """What tells one hand model from another wherever its file lies: a checksum of the shaped surface's arrays."""
-    arrays = {side: (m.arrays.v_template, m.arrays.shapedirs, m.arrays.weights) for side, m in hands.items()}
-    return {
-        str(side): checksum(b"".join(np.ascontiguousarray(a).tobytes() for a in parts))
-        for side, parts in arrays.items()
-    }
+def check_splits(
+    raw: RawPoses, config: RenderIHConfig, environments: list[Environment], skins: dict[str, Skin]
+) -> None:
+    """Every split that gets poses must have something to show them with, and people of its own.
+
+    Raises:
+        InputError: one has no environment or no skin, shares a hand shape with another, or there is no pose for any.
+    """
+    made = sorted(set(raw.splits) & set(config.splits))
+    if not made:
+        raise InputError(f"no raw pose belongs to split '{config.split}'; name another split, or `all`")
+    for split in made:
+        if not any(environment.split == split for environment in environments):
+            raise InputError(f"{missing_environments(split)}; or make one split only, e.g. --set split=train")
+        if not any(skin.split == split for skin in skins.values()):
+            raise InputError(
+                f"no skin of split '{split}' is among the run's; add one, or make only a split that has one"
+            )
+    if config.augmentation.shape_sigma == 0 and len(made) > 1:
+        _refuse_shared_shapes(raw)
+
+
+def _refuse_shared_shapes(raw: RawPoses) -> None:
+    """Without new shapes a person is who the raw poses say."""
+    owners: dict[bytes, str] = {}
+    for split, right, left in zip(raw.splits, raw.poses.right.betas, raw.poses.left.betas, strict=True):
+        first = owners.setdefault(right.numpy().tobytes() + left.numpy().tobytes(), split)
+        if first != split:
+            raise InputError(
+                f"augmentation.shape_sigma is 0, and {first} and {split} would share a hand shape; make one split only, or "
+                "let shapes vary"
+            )
 
 
 @contextmanager
@@ -107,26 +140,87 @@ def open_run(config: RenderIHConfig, out: Path) -> Iterator[Run]:
     Raw poses are read here when the directory is new, later when they are asked for in one that is there.
 
     Raises:
-        InputError: a hand, pose or environment file is missing or damaged, or `out` belongs to another run.
+        InputError: a hand, pose or environment file is missing or damaged, a split lacks something, or `out` belongs to
+            another run.
     """
+    is_new = not (Path(out) / FILE).exists()
+    inputs = _read_inputs(config, None if is_new else Manifest.read(out).config)
+    if is_new:
+        check_splits(inputs.source.raw, config, inputs.environments, inputs.skins)
+    manifest = Manifest.open(out, config.identity() | {"inputs": inputs.checksums})
+    with inputs.run(manifest) as run:
+        yield run
+
+
+@contextmanager
+def reopen_run(manifest: Manifest, config_sha256: str, mano: Path | None = None) -> Iterator[Run]:
+    """A run that made rows of a dataset, opened again to draw or judge what it planned; the dataset may hold other runs too.
+
+    Args:
+        manifest: of the dataset.
+        config_sha256: which run, as `provenance.config_sha256` of its images says.
+        mano: folder of the MANO files, when the run used them.
+
+    Raises:
+        InputError: a hand, environment or skin is not here, or is not the one that the run used.
+    """
+    there = manifest.runs[config_sha256].config
+    stored = {key: value for key, value in there.items() if key != "inputs"} | {"hands": {"mano": mano}}
+    config = RenderIHConfig.model_validate(stored)
+    inputs = _read_inputs(config, there)
+    refuse_other(manifest.folder, there, config.identity() | {"inputs": inputs.checksums})
+    with inputs.run(manifest) as run:
+        yield run
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What a configuration names, read and checked."""
+
+    config: RenderIHConfig
+    hands: dict[Side, HandModel]
+    anchors: Anchors
+    naturalness: NaturalDiscriminator
+    source: PoseSource
+    environments: list[Environment]
+    skins: dict[str, Skin]
+    coordinates: dict[Side, Coordinates | None]
+
+    @property
+    def checksums(self) -> dict[str, Any]:
+        """What tells the inputs from others, wherever they lie."""
+        naturalness = b"".join(value.numpy().tobytes() for value in self.naturalness.state_dict().values())
+        return {
+            "hands": hand_checksums(self.hands),
+            "source": self.source.sha256,
+            "anchors": checksum(self.anchors.right.tobytes() + self.anchors.left.tobytes()),
+            "naturalness": checksum(naturalness),
+            "skins": skin_checksums(self.skins, self.coordinates),
+            "environments": {environment.id: environment.sha256 for environment in self.environments},
+        }
+
+    @contextmanager
+    def run(self, manifest: Manifest) -> Iterator[Run]:
+        with ExitStack() as resources:
+            own = {field.name: getattr(self, field.name) for field in fields(self)}
+            yield Run(**own, manifest=manifest, resources=resources)
+
+
+def _read_inputs(config: RenderIHConfig, there: dict[str, Any] | None) -> _Inputs:
+    """`there` is the configuration that a dataset was made with, if it exists."""
     if fault := device_fault(config.machine.optimise_device):
         raise InputError(f"machine.optimise_device: {fault}")
     if fault := render_device_fault(config.machine.render_device):
         raise InputError(fault)
     hands = load_hands(config.hands.mano)
-    anchors = load_anchors(hands, config.hands.anchors)
-    naturalness = load_naturalness(config.naturalness.checkpoint)
-    source = open_source(config.source, hands, out)
-    environments = choose_environments(config.environments.ids, config.split, config.environments.folder)
     coordinates = {side: texture_coordinates(config.skins.folder, model.arrays) for side, model in hands.items()}
-    skins = choose_skins(config.skins.folder, config.skins.names, coordinates[Side.RIGHT])
-    content = {"hands": hand_checksums(hands), "source": source.sha256}
-    content["anchors"] = checksum(anchors.right.tobytes() + anchors.left.tobytes())
-    content["naturalness"] = checksum(b"".join(v.numpy().tobytes() for v in naturalness.state_dict().values()))
-    content["skins"] = skin_checksums(skins, coordinates)
-    content["environments"] = {environment.id: environment.sha256 for environment in environments}
-    if not (Path(out) / FILE).exists():
-        source.check()
-    manifest = Manifest.open(out, config.identity() | {"inputs": content})
-    with ExitStack() as resources:
-        yield Run(config, hands, anchors, naturalness, source, environments, skins, coordinates, manifest, resources)
+    return _Inputs(
+        config=config,
+        hands=hands,
+        anchors=load_anchors(hands, config.hands.anchors),
+        naturalness=load_naturalness(config.naturalness.checkpoint),
+        source=open_source(config.source, hands, known=there and there["inputs"].get("source", "")),
+        environments=choose_environments(config.environments.ids, config.splits, config.environments.folder),
+        skins=choose_skins(config.skins.folder, config.skins.names, coordinates[Side.RIGHT]),
+        coordinates=coordinates,
+    )

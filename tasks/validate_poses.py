@@ -44,7 +44,7 @@ def validate_poses(run: Run, batch: PoseBatch) -> int:
                     str(side): pose_cell(pose.side(side)) | {"wrist_bend": bends[side], "contact": contact[side]}
                     for side in Side
                 }
-                accepted.append(_identity(batch, row) | {"split": run.config.split} | hands | measured)
+                accepted.append(_identity(batch, row) | {"split": batch.splits[row]} | hands | measured)
             advance(1)
     for table, rows, schema in (("rejected", rejected, REJECTED), ("poses", accepted, POSES)):
         path = run.manifest.path(table, batch.shard)

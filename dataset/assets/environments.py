@@ -5,7 +5,7 @@ import hashlib
 import importlib.util
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ import yaml
 
 from dataset.assets.pulling.lock import Pulled, read_lock
 from dataset.errors import InputError
+from dataset.splits import SPLITS
 
 KINDS = ("outdoor", "indoor", "studio", "night")
-SPLITS = ("train", "validation", "test")
 OWN = "environments.yaml"
 """A list of the user's own maps, in the folder that holds them."""
 
@@ -106,23 +106,33 @@ def read_environments(manifest: Path | None = None, folder: Path | None = None) 
 
 
 def choose_environments(
-    ids: tuple[str, ...], split: str, folder: Path | None = None, manifest: Path | None = None
+    ids: tuple[str, ...], splits: Collection[str], folder: Path | None = None, manifest: Path | None = None
 ) -> list[Environment]:
-    """The environments a run uses, each file checked: those named, or every one of the split that is present.
+    """The environments a run uses, each file checked: those named, or every one of the splits that is present.
 
     Raises:
-        InputError: a named one is unknown or missing, a file is damaged, or none is left.
+        InputError: a named one is unknown, missing or of another split, a file is damaged, or none is left.
     """
     known = {environment.id: environment for environment in read_environments(manifest, folder)}
     refuse_unknown(ids, known, "environments.ids")
-    chosen = [known[name] for name in ids] if ids else [e for e in known.values() if e.split == split]
+    if foreign := [name for name in ids if known[name].split not in splits]:
+        raise InputError(
+            f"environments.ids names '{foreign[0]}', which belongs to {known[foreign[0]].split}; take it out, or let the "
+            "run make that split"
+        )
+    chosen = [known[name] for name in ids] if ids else [e for e in known.values() if e.split in splits]
     present = [e for e in chosen if ids or e.is_here(folder)]
     if not present:
-        raise InputError(
-            f"no environment of split '{split}' is present; run `render-ih assets pull --split {split}`, or "
-            "`render-ih assets list` to see which are"
-        )
+        raise InputError(missing_environments(next(iter(splits))))
     return [replace(e, sha256=check(e, folder)) for e in present]
+
+
+def missing_environments(split: str) -> str:
+    """What to say, and to do, where a split has no environment."""
+    return (
+        f"no environment of split '{split}' is present; run `render-ih assets pull --split {split}`, or "
+        "`render-ih assets list` to see which are"
+    )
 
 
 def refuse_unknown(ids: Iterable[str], known: Iterable[str], where: str) -> None:

@@ -8,12 +8,13 @@ import numpy as np
 import yaml
 
 from dataset.errors import InputError
+from dataset.splits import SPLITS, split_of
 from hands.anatomy import LIMITS_DEGREES
 from hands.gestures import Gesture, GestureHand
 from hands.joints import FINGERS
 
 _HAND_KEYS = {"centre", "points", "faces", *FINGERS}
-_KEYS = {"description", "touching", "right", "left", "tags"}
+_KEYS = {"description", "touching", "right", "left", "tags", "split"}
 
 
 def load_gestures(folder: Path | None = None, names: tuple[str, ...] = ()) -> list[Gesture]:
@@ -52,6 +53,7 @@ def load_gesture(file: Path) -> Gesture:
         left=left,
         touching=content.get("touching", True),
         tags=tuple(content.get("tags", ())),
+        split=content.get("split") or split_of("base_pose", file.stem),
     )
 
 
@@ -73,6 +75,8 @@ def _check_types(file: Path, content: dict) -> None:
     for key, (kind, name) in wanted.items():
         if key in content and not isinstance(content[key], kind):
             raise InputError(f"{file}: '{key}' must be {name}, found {content[key]!r}")
+    if content.get("split", SPLITS[0]) not in SPLITS:
+        raise InputError(f"{file}: 'split' must be {', '.join(SPLITS)}, found {content['split']!r}")
 
 
 def _hand(file: Path, content: object, side: str) -> GestureHand:

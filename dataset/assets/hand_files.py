@@ -1,11 +1,14 @@
 """Hand files: the built-in free hand and the user's MANO files, behind one function."""
 
+import hashlib
 import json
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
+from dataset.errors import InputError
+from dataset.manifest import Manifest
 from hands.joints import Side
 from hands.model import HandArrays, HandModel
 
@@ -39,6 +42,27 @@ def load_hand(side: Side, mano_dir: Path | None = None) -> HandArrays:
     from dataset.assets.mano_pickle import load_mano  # only users of MANO pay for its reader
 
     return load_mano(Path(mano_dir), side)
+
+
+def hand_checksums(hands: dict[Side, HandModel]) -> dict[str, str]:
+    """What tells one hand model from another wherever its file lies: a checksum of the shaped surface's arrays."""
+    arrays = {side: (m.arrays.v_template, m.arrays.shapedirs, m.arrays.weights) for side, m in hands.items()}
+    return {
+        str(side): hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in parts)).hexdigest()
+        for side, parts in arrays.items()
+    }
+
+
+def hands_of(manifest: Manifest, mano_dir: Path | None = None) -> dict[Side, HandModel]:
+    """The hands that a dataset was made with.
+
+    Raises:
+        InputError: it was made with others than the built-in ones, or than those in `mano_dir`.
+    """
+    hands = load_hands(mano_dir)
+    if manifest.hands != hand_checksums(hands):
+        raise InputError(f"{manifest.folder}: was made with another hand model; name its folder with --mano DIR")
+    return hands
 
 
 def save_free_hand(arrays: HandArrays, path: Path) -> None:

@@ -50,6 +50,8 @@ class Frame:
     """The vertical in the frame that the hands are given in."""
     person: str = ""
     """Frames of one person have one hand shape; empty: unknown."""
+    split: str = ""
+    """train, validation or test, where the data set was published with splits; empty: it was not."""
 
 
 @dataclass(frozen=True, eq=False)

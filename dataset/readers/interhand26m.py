@@ -28,6 +28,8 @@ UP_WITHOUT_CAMERAS = (0.0, -1.0, 0.0)
 """The data set's own camera viewer draws −y upwards."""
 _EXPECTED = {"interacting": tuple(Side), "right": (Side.RIGHT,), "left": (Side.LEFT,)}
 
+_SPLITS = {"train": "train", "val": "validation", "test": "test"}
+"""Published name of a split to ours."""
 Key = tuple[str, ...]
 Up = tuple[float, float, float]
 
@@ -80,7 +82,10 @@ def _frame(
     name, up = "-".join((prefix, *keys)), ups.get(keys[0], UP_WITHOUT_CAMERAS)
     found = attempt(name, file, lambda: _hands(keys, value, hand_type, hands))
     told = None if hand_type is None else hand_type == "interacting"
-    return found if isinstance(found, Fault) else Frame(name, file, found, told, up, person=f"{prefix}-{keys[0]}")
+    if isinstance(found, Fault):
+        return found
+    split = _SPLITS[prefix.rpartition("-")[2]]
+    return Frame(name, file, found, told, up, person=f"{prefix}-{keys[0]}", split=split)
 
 
 def _hands(keys: Key, value: object, hand_type: str | None, hands: dict[Side, HandModel]) -> dict:

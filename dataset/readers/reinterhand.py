@@ -64,7 +64,8 @@ def _frame(name: str, capture: Path, paths: list[Path], up: tuple, hands: dict[S
             return found[side]
     if len(found) < 2:
         return Fault(name, place, next(iter(found)).other, "missing hand")
-    return Frame(name, place, found, up=up, person=capture.name)
+    split = "test" if capture.name in TEST_CAPTURES else "train"
+    return Frame(name, place, found, up=up, person=capture.name, split=split)
 
 
 def _hand(path: Path, side: Side, hands: dict[Side, HandModel]) -> object:

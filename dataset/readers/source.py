@@ -5,8 +5,8 @@ Nothing disappears unseen: what cannot be used is a fault with its place, what i
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from dataset.readers.formats import TWO_HANDS
 from dataset.readers.frame import UP, Fault, Frame
 from dataset.rows import in_camera_frame
 from dataset.shards import file_sha256
+from dataset.splits import split_of
 from hands.camera import Camera
 from hands.joints import Side
 from hands.model import HandModel
@@ -49,9 +50,16 @@ class RawPoses:
     """Unique."""
     poses: TwoHandPose
     """World frame with z up; the mean of both hands' joints is at the origin."""
+    splits: list[str]
+    """train, validation or test for each: the published split, or one that all poses of the person share."""
     faults: tuple[Fault, ...] = ()
     left_out: Counter[str] = field(default_factory=Counter)
     """Frames that nothing is wrong with, by the reason why they are not among the poses."""
+
+    def __getitem__(self, rows: Sequence[int]) -> "RawPoses":
+        """Only these poses, in this order."""
+        names, splits = ([column[row] for row in rows] for column in (self.names, self.splits))
+        return replace(self, names=names, poses=self.poses[list(rows)], splits=splits)
 
 
 def content_sha256(files: Mapping[str, Path]) -> str:
@@ -72,20 +80,21 @@ def read_source(kind: str, folder: Path, subset: str, hands: Hands, rules: Rules
     left_out: Counter[str] = Counter()
     found = TWO_HANDS[kind].read(Path(folder), subset, hands)
     frames = _usable(_unique(found), rules.refuse_faults, faults, left_out)
-    names, people, blocks = [], [], []
+    names, people, splits, blocks = [], [], [], []
     for block in _blocks(frames):
         poses = assemble(block, hands)
         near = closer_than(poses, hands, rules.max_distance_mm / 1000).nonzero()[:, 0].tolist()
         left_out[f"hands more than {rules.max_distance_mm:g} mm apart"] += len(block) - len(near)
         names += [block[row].name for row in near]
         people += [block[row].person for row in near]
+        splits += [_split(block[row]) for row in near]
         blocks.append(poses[near])
     if not names:
         raise InputError(
             f"{folder}: no pose of {kind} can be used ({_told(faults, left_out)}); see docs/pose-sources.md"
         )
     poses = one_shape_per_person(TwoHandPose.stack(blocks), people, hands)
-    return choose_distinct(RawPoses(names, poses, tuple(faults), +left_out), hands, rules.distinct)
+    return choose_distinct(RawPoses(names, poses, splits, tuple(faults), +left_out), hands, rules.distinct)
 
 
 def choose_distinct(raw: RawPoses, hands: Hands, count: int) -> RawPoses:
@@ -95,8 +104,11 @@ def choose_distinct(raw: RawPoses, hands: Hands, count: int) -> RawPoses:
     chosen = farthest_points(joint_features(raw.poses, hands), count)
     reason = f"like a chosen pose, within {chosen.radius_mm:.3g} mm"
     left_out = raw.left_out + Counter({reason: len(raw.names) - len(chosen.indices)})
-    rows = list(chosen.indices)
-    return RawPoses([raw.names[row] for row in rows], raw.poses[rows], raw.faults, left_out)
+    return replace(raw[chosen.indices], left_out=left_out)
+
+
+def _split(frame: Frame) -> str:
+    return frame.split or split_of("person", frame.person or frame.name)
 
 
 def assemble(frames: list[Frame], hands: Hands) -> TwoHandPose:

@@ -8,6 +8,7 @@ import numpy as np
 import yaml
 
 from dataset.errors import InputError
+from dataset.splits import SPLITS
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Skin:
     """Pinkness of the nails; 0 pale."""
     varnish: float
     """Red nail varnish; 0 none, 1 covers."""
+    split: str
+    """The split that shows it: train, validation or test."""
     texture: str = ""
     """File of a picture that gives the colour instead, see `rendering.skin.textures`; the tone is then the forearm's."""
     normal: str = ""
@@ -106,9 +109,11 @@ def load_skins(file: Path | None = None) -> dict[str, Skin]:
 
 
 def _skin(file: Path, name: str, values: object) -> Skin:
-    if not isinstance(values, dict) or set(values) != set(NUMBERS):
-        raise InputError(f"{file}: skin '{name}' must have exactly the numbers {', '.join(NUMBERS)}")
-    for key, value in values.items():
+    if not isinstance(values, dict) or set(values) != {*NUMBERS, "split"}:
+        raise InputError(f"{file}: skin '{name}' must have exactly the numbers {', '.join(NUMBERS)} and its split")
+    if values["split"] not in SPLITS:
+        raise InputError(f"{file}: 'split' of skin '{name}' must be {', '.join(SPLITS)}, found {values['split']!r}")
+    for key, value in ((key, values[key]) for key in NUMBERS):
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             raise InputError(f"{file}: '{key}' of skin '{name}' must be a number from 0 to 1, found {value!r}")
-    return Skin(name, **{key: float(value) for key, value in values.items()})
+    return Skin(name, **{key: float(values[key]) for key in NUMBERS}, split=values["split"])

@@ -16,6 +16,7 @@ from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 
 from dataset.errors import InputError
+from dataset.splits import split_of
 from hands.joints import Side
 from hands.model import HandArrays
 from rendering.skin.colour import BLOOD, BLOODLESS, CAROTENE, MELANIN
@@ -144,7 +145,14 @@ def _skin(name: str, files: dict[str, Path], coordinates: Coordinates) -> Skin:
     place = {kind: str(files[f"{name}_{kind}"].resolve()) if f"{name}_{kind}" in files else "" for kind in MAPS}
     tone = _tone(_mean_colour(pixels, coordinates))
     usual = load_skins()[USUAL].numbers | {"hair": 0.0, "varnish": 0.0, "freckles": 0.0} | tone
-    return Skin(name, **usual, texture=str(files[name].resolve()), normal=place["normal"], rough=place["roughness"])
+    return Skin(
+        name,
+        **usual,
+        texture=str(files[name].resolve()),
+        normal=place["normal"],
+        rough=place["roughness"],
+        split=split_of("skin", name),
+    )
 
 
 def _pixels(file: Path) -> Float[np.ndarray, "h w 3"]:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from dataset.assets.hand_files import hand_checksums, load_hands
 from dataset.manifest import Manifest
 from dataset.pictures import jpeg_cell, png_cell
 from dataset.rows import camera_cell, in_camera_frame, pose_cell
@@ -168,7 +169,7 @@ def rejected_row(number: int) -> dict:
 
 def write_dataset(folder: Path, samples: list[dict], rows_per_shard: int = 3) -> Manifest:
     """A whole dataset directory of these samples."""
-    manifest = Manifest.open(folder, CONFIG)
+    manifest = Manifest.open(folder, CONFIG | {"inputs": {"hands": hand_checksums(load_hands())}})
     tables = {name: [sample[name] for sample in samples] for name in ("poses", "plan", "images")}
     for row in tables["images"]:
         if row["provenance"]["config_sha256"] == UNKNOWN:

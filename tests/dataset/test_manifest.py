@@ -7,7 +7,7 @@ import pytest
 
 from dataset.errors import InputError
 from dataset.manifest import Manifest, config_sha256
-from dataset.schema import REJECTED
+from dataset.schema import REJECTED, VERSION
 from dataset.shards import write_shard
 from tests.dataset.synthetic import CONFIG, rejected_row
 
@@ -70,11 +70,44 @@ def test_foreign_directory_is_refused_untouched(tmp_path):
         Manifest.open(tmp_path / "holiday.jpg" / "dataset", CONFIG)
 
 
-@pytest.mark.parametrize("content", ["", "{", "{}", '{"format": 1}', "[1]", '{"format": 1, "tables": []}'])
+@pytest.mark.parametrize("content", ["", "{", "{}", '{"format": 2}', "[1]", '{"format": 2, "tables": []}'])
 def test_damaged_manifest_is_explained(tmp_path, content):
     (tmp_path / "manifest.json").write_text(content)
     with pytest.raises(InputError, match="is damaged"):
         Manifest.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("form", "schema", "sentence"),
+    [
+        (3, "2.0", "a newer render-ih wrote it"),
+        (2, "99.0", "a newer render-ih wrote it"),
+        (2, VERSION.split(".")[0] + ".99", "a newer render-ih wrote it"),
+        (1, "1.0", "no longer reads"),
+        (2, "1.0", "no longer reads"),
+    ],
+)
+def test_other_versions_are_refused_with_what_to_do(tmp_path, form, schema, sentence):
+    Manifest.open(tmp_path, CONFIG)
+    content = json.loads((tmp_path / "manifest.json").read_text()) | {"format": form, "schema": schema}
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=sentence):
+        Manifest.read(tmp_path)
+
+
+def test_no_run_goes_on_in_what_was_put_together(tmp_path):
+    manifest = Manifest.open(tmp_path, CONFIG)
+    manifest.origin = {"operation": "merge"}
+    manifest.replace()
+    with pytest.raises(InputError, match="was made by `render-ih merge`, so no run can go on in it"):
+        Manifest.open(tmp_path, CONFIG)
+
+
+def test_finished_is_what_has_its_splits_recorded(tmp_path):
+    manifest = Manifest.open(tmp_path, CONFIG)
+    assert not Manifest.read(tmp_path).is_finished
+    manifest.finish({"train": {"images": 3}})
+    assert Manifest.read(tmp_path).is_finished and Manifest.read(tmp_path).splits == {"train": {"images": 3}}
 
 
 def test_missing_dataset_is_explained(tmp_path):
@@ -97,7 +130,7 @@ def test_creating_twice_at_the_same_time_keeps_what_the_first_added(tmp_path):
     late = Manifest.open(tmp_path / "elsewhere", CONFIG)
     late.folder = tmp_path / "here"
     add(Manifest.open(tmp_path / "here", CONFIG), "a")
-    late._create()
+    late.create()
     assert Manifest.read(tmp_path / "here").done("rejected", "a")
 
 
@@ -116,8 +149,8 @@ def test_leftovers_of_a_killed_writer_disappear_on_resume(tmp_path):
 def test_content_says_what_made_it(tmp_path):
     Manifest.open(tmp_path, CONFIG)
     content = json.loads((tmp_path / "manifest.json").read_text())
-    assert content["config"] == CONFIG
-    assert content["config_sha256"] == config_sha256(CONFIG)
-    assert {"python", "numpy", "torch", "pyarrow", "bpy"} <= content["versions"].keys()
-    assert content["code_version"]
+    (run,) = content["runs"].values()
+    assert run["config"] == CONFIG and list(content["runs"]) == [config_sha256(CONFIG)]
+    assert {"python", "numpy", "torch", "pyarrow", "bpy"} <= run["versions"].keys()
+    assert run["code_version"] and content["schema"] == VERSION
     assert str(tmp_path) not in (tmp_path / "manifest.json").read_text()

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from dataset.assets.hand_files import load_hands
 from dataset.errors import InputError
+from dataset.manifest import Manifest
 from dataset.readers.source import RawPoses
 from dataset.verification.verify import verify
 from flows.cli import main
@@ -75,7 +76,7 @@ def test_the_dataset_belongs_to_the_content_of_its_source_not_to_its_place(tmp_p
     here, out = recording(tmp_path / "here"), tmp_path / "out"
     make_poses(from_recording(here), out)
     manifest = (out / "manifest.json").read_text()
-    assert str(tmp_path) not in manifest and len(json.loads(manifest)["config"]["inputs"]["source"]) == 64
+    assert str(tmp_path) not in manifest and len(Manifest.read(out).config["inputs"]["source"]) == 64
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*.parquet")}
     here.rename(tmp_path / "there")
     make_poses(from_recording(tmp_path / "there", "source.faults=skip"), out)
@@ -137,7 +138,7 @@ def test_distinct_gestures(tmp_path):
 
 def made_up(count: int) -> RawPoses:
     hand = HandPose(torch.zeros(count, 3), torch.zeros(count, 45), torch.zeros(count, 10), torch.zeros(count, 3))
-    return RawPoses([f"p{number}" for number in range(count)], TwoHandPose(hand, hand))
+    return RawPoses([f"p{number}" for number in range(count)], TwoHandPose(hand, hand), ["train"] * count)
 
 
 def test_shards_are_made_when_they_are_asked_for():

@@ -62,7 +62,7 @@ def test_every_map_of_the_bpy_package_is_listed_and_whole():
     for environment in bundled:
         assert check(environment) == environment.sha256
         assert environment.path().stat().st_size == environment.bytes
-        assert environment.split == "train"
+    assert {e.id: e.split for e in bundled if e.split != "train"} == {"city": "test", "forest": "validation"}
 
 
 def test_three_hundred_maps_are_listed_with_all_that_is_known():
@@ -108,24 +108,27 @@ def test_names_are_made_of_ids():
 
 
 def test_all_present_ones_of_the_split_are_chosen(empty_cache):
-    assert len(choose_environments((), "train")) == 8
-    assert [e.id for e in choose_environments(("night", "city"), "train")] == ["night", "city"]
+    assert len(choose_environments((), ("train",))) == 6
+    assert len(choose_environments((), SPLITS)) == 8
+    assert [e.id for e in choose_environments(("night", "studio"), ("train",))] == ["night", "studio"]
+    with pytest.raises(InputError, match="names 'city', which belongs to test"):
+        choose_environments(("night", "city"), ("train",))
     record = bring(empty_cache, "old_bus_depot", b"pixels")
-    (chosen,) = choose_environments((), "test")
+    _, chosen = choose_environments((), ("test",))
     assert chosen.path() == empty_cache / "old_bus_depot_4k.exr"
     assert (chosen.sha256, chosen.resolution, chosen.bytes) == (record.sha256, "4k", 6)
 
 
 def test_a_pulled_map_is_compared_with_what_the_pull_recorded(tmp_path):
     bring(tmp_path / "maps", "pillars", b"pixels")
-    assert [e.id for e in choose_environments(("pillars",), "train", tmp_path / "maps")] == ["pillars"]
+    assert [e.id for e in choose_environments(("pillars",), ("train",), tmp_path / "maps")] == ["pillars"]
     (tmp_path / "maps" / "pillars_4k.exr").write_bytes(b"pixelS")
     with pytest.raises(InputError, match=r"'pillars' is damaged.*`render-ih assets pull --ids pillars`"):
-        choose_environments((), "train", tmp_path / "maps")
+        choose_environments((), ("train",), tmp_path / "maps")
     (tmp_path / "maps" / "old_room_2k.hdr").write_bytes(b"nobody recorded this")
     assert not next(e for e in read_environments() if e.id == "old_room").is_here(tmp_path / "maps")
     with pytest.raises(InputError, match=r"no pull recorded what this file should be; run `render-ih assets pull"):
-        choose_environments(("old_room",), "train", tmp_path / "maps")
+        choose_environments(("old_room",), ("train",), tmp_path / "maps")
 
 
 def test_how_many_are_here_is_one_sentence(tmp_path):
@@ -144,14 +147,14 @@ def test_own_maps_are_used_beside_the_listed_ones(tmp_path):
     own = {"id": "kitchen", "kind": "indoor", "split": "test", "licence": "mine", "file": "my kitchen.hdr"}
     (tmp_path / "environments.yaml").write_text(yaml.safe_dump({"environments": [own]}))
     with pytest.raises(InputError, match=r"my kitchen\.hdr: environment 'kitchen' is missing; bring the file"):
-        choose_environments(("kitchen",), "test", tmp_path)
+        choose_environments(("kitchen",), ("test",), tmp_path)
     (tmp_path / "my kitchen.hdr").write_bytes(b"pixels")
-    (chosen,) = choose_environments((), "test", tmp_path)
+    _, chosen = choose_environments((), ("test",), tmp_path)
     assert (chosen.id, chosen.origin, chosen.path(tmp_path)) == ("kitchen", "folder", tmp_path / "my kitchen.hdr")
     assert chosen.sha256 == hashlib.sha256(b"pixels").hexdigest(), "a run must notice when the file is another"
     (tmp_path / "environments.yaml").write_text(yaml.safe_dump({"environments": [own | {"sha256": "0" * 64}]}))
     with pytest.raises(InputError, match="damaged"):
-        choose_environments((), "test", tmp_path)
+        choose_environments((), ("test",), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -175,21 +178,23 @@ def test_a_faulty_list_of_own_maps_names_the_entry(tmp_path, change, sentence):
 
 def test_unknown_missing_and_damaged_maps_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"names 'nigth', which is not listed; the nearest are night"):
-        choose_environments(("nigth",), "train")
+        choose_environments(("nigth",), ("train",))
+    only_train = tmp_path / "train.yaml"
+    only_train.write_text(yaml.safe_dump({"environments": [asdict(read_environments()[1])]}))
     with pytest.raises(InputError, match=r"no environment of split 'test' is present.*pull --split test"):
-        choose_environments((), "test")
+        choose_environments((), ("test",), manifest=only_train)
     with pytest.raises(
         InputError, match=r"pillars_2k\.hdr: environment 'pillars' is missing; run `render-ih assets pull"
     ):
-        choose_environments(("pillars",), "train")
-    entry = asdict(read_environments()[0]) | {"id": "mine", "origin": "folder", "file": "mine.exr"}
+        choose_environments(("pillars",), ("train",))
+    entry = asdict(read_environments()[1]) | {"id": "mine", "origin": "folder", "file": "mine.exr"}
     manifest = tmp_path / "hdri.yaml"
     manifest.write_text(yaml.safe_dump({"environments": [entry]}))
     with pytest.raises(InputError, match=r"mine\.exr.*missing"):
-        choose_environments(("mine",), "train", tmp_path, manifest)
+        choose_environments(("mine",), ("train",), tmp_path, manifest)
     (tmp_path / "mine.exr").write_bytes(b"not a picture")
     with pytest.raises(InputError, match="damaged"):
-        choose_environments(("mine",), "train", tmp_path, manifest)
+        choose_environments(("mine",), ("train",), tmp_path, manifest)
 
 
 def test_a_manifest_with_a_missing_field_names_the_entry(tmp_path):

@@ -109,9 +109,10 @@ def _pixels(image) -> np.ndarray:
         ("- a", "mapping from skin names"),
         ("a: {melanin: 0.5}", "must have exactly"),
         (
-            "a: {" + ", ".join(f"{name}: {2 if name == 'melanin' else 0}" for name in NUMBERS) + "}",
+            "a: {" + ", ".join(f"{name}: {2 if name == 'melanin' else 0}" for name in NUMBERS) + ", split: train}",
             "'melanin' of skin 'a'",
         ),
+        ("a: {" + ", ".join(f"{name}: 0" for name in NUMBERS) + ", split: dev}", "'split' of skin 'a'"),
     ],
 )
 def test_bad_files_are_refused_in_one_sentence(tmp_path, text, message):

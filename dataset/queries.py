@@ -1,0 +1,28 @@
+"""SQL over the tables of a dataset, in bounded memory: what does not fit goes to a temporary file."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+
+MEMORY = "1GB"
+"""DuckDB's share; larger sorts and groupings go to disk."""
+
+
+@contextmanager
+def database(memory: str = MEMORY, threads: int = 2) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database in memory that spills to a temporary folder, and keeps no setting and no file."""
+    with TemporaryDirectory(prefix="render-ih-sql-") as folder:
+        settings = {"memory_limit": memory, "threads": threads, "temp_directory": folder}
+        with duckdb.connect(config=settings) as connection:
+            yield connection
+
+
+def add_table(connection: duckdb.DuckDBPyConnection, name: str, paths: Iterable[Path]) -> bool:
+    """Make the files of a table known under its name; False, and nothing done, when there are none."""
+    files = [str(path) for path in paths]
+    if files:
+        connection.read_parquet(files).create_view(name)
+    return bool(files)
