@@ -12,8 +12,9 @@ def flattened(content: pa.Table) -> dict[str, pa.ChunkedArray]:
 
 
 def column_array(column: pa.ChunkedArray) -> np.ndarray:
-    """A column as NumPy: (rows,) or, for vectors, (rows, length)."""
-    if not pa.types.is_fixed_size_list(column.type):
+    """A column as NumPy: (rows,) or, for vectors, (rows, length); lists must be equally long."""
+    if not (pa.types.is_fixed_size_list(column.type) or pa.types.is_list(column.type)):
         return column.to_numpy()
     values = pa.chunked_array([chunk.flatten() for chunk in column.chunks], column.type.value_type).to_numpy()
-    return values.reshape(-1, column.type.list_size)
+    length = column.type.list_size if pa.types.is_fixed_size_list(column.type) else len(values) // max(len(column), 1)
+    return values.reshape(len(column), length)

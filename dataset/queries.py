@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import duckdb
+import pyarrow as pa
 
 MEMORY = "1GB"
 """DuckDB's share; larger sorts and groupings go to disk."""
@@ -20,9 +21,17 @@ def database(memory: str = MEMORY, threads: int = 2) -> Iterator[duckdb.DuckDBPy
             yield connection
 
 
-def add_table(connection: duckdb.DuckDBPyConnection, name: str, paths: Iterable[Path]) -> bool:
-    """Make the files of a table known under its name; False, and nothing done, when there are none."""
+def add_table(
+    connection: duckdb.DuckDBPyConnection, name: str, paths: Iterable[Path], schema: pa.Schema | None = None
+) -> bool:
+    """Make the files of a table known under its name; without files an empty one of that schema, if one is given.
+
+    Returns:
+        Whether the table has files.
+    """
     files = [str(path) for path in paths]
     if files:
         connection.read_parquet(files).create_view(name)
+    elif schema is not None:
+        connection.from_arrow(schema.empty_table()).create(name)
     return bool(files)

@@ -48,6 +48,8 @@ class Gesture:
     touching: bool = True
     """Whether the hands are meant to be in contact."""
     tags: tuple[str, ...] = field(default=())
+    split: str = "train"
+    """The split that the gesture and all its variations belong to: train, validation or test."""
 
 
 def gesture_pose(gesture: Gesture, right: HandModel, left: HandModel) -> TwoHandPose:

@@ -101,19 +101,23 @@ class HandModel(nn.Module):
         return self.pose_with_rotations(rotations, betas, transl)
 
     def pose_with_rotations(
-        self, rotations: Float[Tensor, "b 16 3 3"], betas: Float[Tensor, "b 10"], transl: Float[Tensor, "b 3"]
+        self,
+        rotations: Float[Tensor, "b 16 3 3"],
+        betas: Float[Tensor, "b 10"],
+        transl: Float[Tensor, "b 3"],
+        only: list[int] | slice = slice(None),
     ) -> PosedHand:
-        """The same from rotation matrices relative to each parent."""
-        shaped = self.v_template + torch.einsum("bl,vkl->bvk", betas, self.shapedirs)
+        """The same from rotation matrices relative to each parent; of the vertices only those named."""
+        shaped = self.v_template[only] + torch.einsum("bl,vkl->bvk", betas, self.shapedirs[only])
         eye = torch.eye(3, dtype=rotations.dtype, device=rotations.device)
         features = (rotations[:, 1:] - eye).flatten(1)
-        shaped = shaped + torch.einsum("bp,vkp->bvk", features, self.posedirs)
+        shaped = shaped + torch.einsum("bp,vkp->bvk", features, self.posedirs[only])
         rest = self.rest_joints(betas)
         linear, joints = self._chain(rotations, rest)
         joints = joints + transl[:, None]
         offset = joints - torch.einsum("bjkl,bjl->bjk", linear, rest)
         transforms = torch.cat([linear, offset[..., None]], dim=-1)
-        blended = torch.einsum("vj,bjkl->bvkl", self.weights, transforms)
+        blended = torch.einsum("vj,bjkl->bvkl", self.weights[only], transforms)
         vertices = torch.einsum("bvkl,bvl->bvk", blended[..., :3], shaped) + blended[..., 3]
         return PosedHand(vertices, joints, transforms)
 
@@ -132,6 +136,18 @@ class HandModel(nn.Module):
     def joints_21(self, posed: PosedHand) -> Float[Tensor, "b 21 3"]:
         """The dataset's 21 joints of a posed hand, metres."""
         return joints_21(posed.joints, posed.vertices, self.arrays.tips)
+
+    def joints_21_alone(
+        self,
+        global_orient: Float[Tensor, "b 3"],
+        hand_pose: Float[Tensor, "b 45"],
+        betas: Float[Tensor, "b 10"],
+        transl: Float[Tensor, "b 3"],
+    ) -> Float[Tensor, "b 21 3"]:
+        """The same joints, metres, without the surface: of the vertices only the fingertips are posed."""
+        rotations = axis_angle_to_matrix(torch.cat([global_orient, hand_pose], dim=-1).unflatten(-1, (16, 3)))
+        posed = self.pose_with_rotations(rotations, betas, transl, only=list(self.arrays.tips))
+        return joints_21(posed.joints, posed.vertices, tuple(range(len(self.arrays.tips))))
 
 
 def mirrored(arrays: HandArrays) -> HandArrays:

@@ -1,6 +1,5 @@
-"""Are the labels of an image right? Each check compares a label with geometry or with another label.
-
-A check takes rows of `images` and yields `(sample_id, sentence)` for what is wrong.
+"""Do the pictures of an image agree with its labels? Masks, depth and normals are opened and compared with one another, with
+the joints, and with the hands' surface projected by the row's camera.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,17 +8,24 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from PIL import Image, ImageDraw
 
-from dataset.pictures import photo, values
+from dataset.pictures import DEPTH_UNIT, photo, values
 from dataset.rows import camera_of, joints_2d, joints_3d, pose_of
 from hands.joints import JointState, Side
 from hands.model import HandModel
 
-MAX_PROJECTION_PX = 0.01
-MAX_JOINT_MM = 0.1
 MAX_FRACTION = 0.01
 MAX_BOX_PX = 2.0
 """A box is that of the surface, a mask that of pixel centres: thin tips fall between them."""
+MAX_DEPTH_M = 0.045
+"""A visible joint lies this close behind the skin: half a thick palm, seen at a slant."""
+MIN_OVERLAP = 0.85
+"""Of an amodal mask with the hand's coarse surface; the drawn surface is the smooth one, a little thinner."""
+MIN_PIXELS = 400
+"""Of a hand, for its overlap to mean something."""
+NEAR = 0.02
+"""Metres before the camera within which a surface is not projected."""
 MASKS = ("mask_hands", "mask_parts", "mask_right_amodal", "mask_left_amodal", "depth")
 NUMBER = {Side.RIGHT: 1, Side.LEFT: 2}
 """Value of each hand in `mask_hands`."""
@@ -28,58 +34,26 @@ FOREARMS = (33, 34)
 """Numbers of the forearms in `mask_parts`."""
 
 Rows = Sequence[Mapping[str, Any]]
-Findings = Iterator[tuple[str, str]]
 Masks = dict[str, Int[np.ndarray, "h w"]]
 
 
-def check_labels(rows: Rows, hands: Mapping[Side, HandModel], poses: Mapping[str, Mapping[str, Any]]) -> Findings:
-    """Every check on some rows of `images`; `poses` maps a pose id to its row of `poses`."""
-    yield from check_hand_layer(rows, hands)
-    yield from check_poses(rows, hands, poses)
-    for row in rows:
-        for sentence in _row_findings(row):
+def check_pictures(rows: Rows, hands: Mapping[Side, HandModel]) -> Iterator[tuple[str, str]]:
+    """`(sample_id, sentence)` for all that is wrong with the pictures of some rows of `images`."""
+    surfaces = {side: _surface([row[side] for row in rows], model) for side, model in hands.items()}
+    for number, row in enumerate(rows):
+        of_row = {side: vertices[number] for side, vertices in surfaces.items()}
+        for sentence in _row_findings(row, hands, of_row):
             yield row["sample_id"], sentence
 
 
-def check_hand_layer(rows: Rows, hands: Mapping[Side, HandModel]) -> Findings:
-    """The stored parameters, run through the hand layer, give the stored joints."""
-    for side, model in hands.items():
-        stored = np.stack([joints_3d(row[side]) for row in rows])
-        distance = _millimetres(stored, _joints([row[side] for row in rows], model))
-        for row, gap in zip(rows, distance, strict=True):
-            if not gap <= MAX_JOINT_MM:
-                yield row["sample_id"], f"{side}: parameters give joints {gap:.2f} mm from joints_3d"
-
-
-def check_poses(rows: Rows, hands: Mapping[Side, HandModel], poses: Mapping[str, Mapping[str, Any]]) -> Findings:
-    """The world-frame pose of `poses`, seen by the row's camera, has the stored joints."""
-    known = [row for row in rows if row["pose_id"] in poses]
-    for row in rows:
-        if row["pose_id"] not in poses:
-            yield row["sample_id"], f"its pose {row['pose_id']} is not in poses"
-    for side, model in hands.items() if known else ():
-        world = _joints([poses[row["pose_id"]][side] for row in known], model)
-        seen = np.stack([camera_of(row).to_camera(joints) for row, joints in zip(known, world, strict=True)])
-        distance = _millimetres(np.stack([joints_3d(row[side]) for row in known]), seen)
-        for row, gap in zip(known, distance, strict=True):
-            if not gap <= MAX_JOINT_MM:
-                yield row["sample_id"], f"{side}: joints_3d are {gap:.2f} mm from its pose seen by this camera"
-
-
-def _joints(cells: Rows, model: HandModel) -> Float[np.ndarray, "b 21 3"]:
+def _surface(cells: Rows, model: HandModel) -> Float[np.ndarray, "b v 3"]:
     with torch.no_grad():
-        return model.joints_21(pose_of(cells, model.v_template.dtype).pose(model)).double().cpu().numpy()
+        return pose_of(cells, model.v_template.dtype).pose(model).vertices.double().numpy()
 
 
-def _millimetres(a: Float[np.ndarray, "b 21 3"], b: Float[np.ndarray, "b 21 3"]) -> Float[np.ndarray, "b"]:
-    """Largest distance between the joints of each pair."""
-    return 1e3 * np.linalg.norm(a - b, axis=-1).max(-1)
-
-
-def _row_findings(row: Mapping[str, Any]) -> Iterator[str]:
-    yield from _camera(row)
-    for side in Side:
-        yield from (f"{side}: {sentence}" for sentence in _projection(row, side))
+def _row_findings(
+    row: Mapping[str, Any], hands: Mapping[Side, HandModel], surfaces: Mapping[Side, np.ndarray]
+) -> Iterator[str]:
     masks, unreadable = _pictures(row)
     yield from unreadable
     if unreadable:
@@ -87,25 +61,7 @@ def _row_findings(row: Mapping[str, Any]) -> Iterator[str]:
     yield from _masks(masks)
     for side in Side:
         yield from (f"{side}: {sentence}" for check in _HAND_CHECKS for sentence in check(row[side], masks, side))
-
-
-def _camera(row: Mapping[str, Any]) -> Iterator[str]:
-    R = camera_of(row).R
-    if not (np.allclose(R @ R.T, np.eye(3), atol=1e-6) and np.linalg.det(R) > 0):
-        yield "camera.R is not a rotation"
-
-
-def _projection(row: Mapping[str, Any], side: Side) -> Iterator[str]:
-    camera, points = camera_of(row), joints_3d(row[side])
-    states, pixels = np.asarray(row[side]["joint_state"]), joints_2d(row[side])
-    gap = np.linalg.norm(pixels - camera.project(points), axis=1).max()
-    if not gap <= MAX_PROJECTION_PX:
-        yield f"joints_2d are {gap:.2f} px from the projection of joints_3d"
-    if not np.isin(states, list(JointState)).all():
-        yield "joint_state has a value outside 0–3"
-    outside = ((pixels < 0) | (pixels >= (row["width"], row["height"]))).any(1) | (points[:, 2] <= 0)
-    if (outside != (states == JointState.OUTSIDE_IMAGE)).any():
-        yield "joint_state calls a joint inside the image outside, or one outside inside"
+        yield from (f"{side}: {s}" for s in _outline(row, masks, side, surfaces[side], hands[side].arrays.faces))
 
 
 def _pictures(row: Mapping[str, Any]) -> tuple[Masks, list[str]]:
@@ -120,7 +76,21 @@ def _pictures(row: Mapping[str, Any]) -> tuple[Masks, list[str]]:
         height, width = decoded[name].shape[:2]
         if (width, height) != (row["width"], row["height"]):
             wrong.append(f"{name} is {width}×{height} where the row says {row['width']}×{row['height']}")
+    wrong += [] if row["normals"] is None or wrong else _normals(row, decoded["depth"])
     return {name: decoded[name] for name in MASKS if name in decoded}, wrong
+
+
+def _normals(row: Mapping[str, Any], depth: Int[np.ndarray, "h w"]) -> list[str]:
+    """Unit vectors exactly where there is a surface."""
+    try:
+        colours = np.asarray(photo(row["normals"])).astype(float)
+    except (OSError, ValueError, SyntaxError) as error:
+        return [f"normals cannot be decoded ({error})"]
+    there = colours.any(-1)
+    length = np.linalg.norm(colours / 127.5 - 1, axis=-1)[there]
+    if there.shape != depth.shape or (there != (depth > 0)).any():
+        return ["normals and depth are not of the same pixels"]
+    return ["normals are not of unit length"] if (np.abs(length - 1) > 0.02).any() else []
 
 
 def _masks(masks: Masks) -> Iterator[str]:
@@ -180,7 +150,42 @@ def _visible_joints(hand: Mapping[str, Any], masks: Masks, side: Side) -> Iterat
         yield f"{len(astray)} visible joints lie away from the hand's mask, the first at {tuple(astray[0].tolist())}"
 
 
-_HAND_CHECKS: tuple[Callable[..., Iterator[str]], ...] = (_amodal, _box, _visible_joints)
+def _depths(hand: Mapping[str, Any], masks: Masks, side: Side) -> Iterator[str]:
+    """Depth at a visible joint is that of the skin before it."""
+    height, width = masks["depth"].shape
+    seen = np.asarray(hand["joint_state"]) == JointState.VISIBLE
+    pixels = np.floor(np.nan_to_num(joints_2d(hand)[seen], nan=-1)).astype(int)
+    inside = ((pixels >= 0) & (pixels < (width, height))).all(1)
+    x, y = pixels[inside].T
+    on_hand = masks["mask_hands"][y, x] == NUMBER[side]
+    behind = joints_3d(hand)[seen][inside][:, 2] - masks["depth"][y, x] * DEPTH_UNIT
+    wrong = on_hand & ~(np.abs(behind) <= MAX_DEPTH_M)
+    if wrong.any():
+        most = 100 * np.abs(behind[wrong]).max()
+        yield f"depth at {wrong.sum()} visible joints is not that of the hand, by up to {most:.1f} cm"
+
+
+def _outline(
+    row: Mapping[str, Any],
+    masks: Masks,
+    side: Side,
+    surface: Float[np.ndarray, "v 3"],
+    faces: Int[np.ndarray, "f 3"],
+) -> Iterator[str]:
+    """The amodal mask is the outline of the hand that the parameters describe."""
+    if not surface[:, 2].min() > NEAR:
+        return
+    drawing = Image.new("1", (row["width"], row["height"]))
+    pen = ImageDraw.Draw(drawing)
+    for triangle in camera_of(row).project(surface)[faces]:
+        pen.polygon([tuple(corner) for corner in triangle.tolist()], fill=1)
+    drawn, told = np.asarray(drawing), masks[f"mask_{side}_amodal"] > 0
+    both, either = (drawn & told).sum(), (drawn | told).sum()
+    if either > MIN_PIXELS and both < MIN_OVERLAP * either:
+        yield f"the amodal mask and the projected hand overlap by {both / either:.2f}, at least {MIN_OVERLAP} is expected"
+
+
+_HAND_CHECKS: tuple[Callable[..., Iterator[str]], ...] = (_amodal, _box, _visible_joints, _depths)
 
 
 def mask_box(mask: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "4"]:

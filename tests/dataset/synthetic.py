@@ -1,5 +1,6 @@
 """Makes small datasets: real hands and cameras, flat-shaded triangles instead of rendering."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,25 @@ from dataset.pictures import jpeg_cell, png_cell
 from dataset.rows import camera_cell, in_camera_frame, pose_cell
 from dataset.schema import TABLES
 from dataset.shards import write_shard
+from dataset.splits import split_contents
 from hands.camera import Camera, look_at
 from hands.gestures import Gesture, GestureHand, gesture_pose
 from hands.joints import JointState, Side
 from hands.model import HandModel
+from hands.pose import TwoHandPose
 from hands.random_streams import stream
 
 CONFIG = {"seed": 7, "camera": {"width": 256, "height": 192}, "views": 1}
 UNKNOWN = "0" * 64
-UNBENT = {"wrist_bend": (0.0, 0.0), "contact": (3, 14, 159)}
+
+
+def _unbent(number: int) -> dict[Side, dict]:
+    """What a hand cell has besides its parameters: no wrist bend, and `5 * number` vertices in contact on both hands."""
+    right = 5 * number // 2
+    counts = {Side.RIGHT: right, Side.LEFT: 5 * number - right}
+    return {side: {"wrist_bend": (0.0, 0.0), "contact": tuple(range(count))} for side, count in counts.items()}
+
+
 HDRIS = ("studio", "forest", "sunset")
 BASES = {"palms": (0.0, 0.35, 0.9), "cross": (-3.0, 0.2, 0.3), "apart": (9.0, 0.1, 0.1)}
 """Gesture name to (palm offset in cm, bend share, turn)."""
@@ -100,16 +111,24 @@ def _hand_cell(side: Side, pose, model, camera: Camera, layers: dict, amodal: np
         "joints_2d": pixels.ravel(),
         "joint_state": _near_mask(_states(pixels, joints[:, 2], number, layers), pixels, mask),
         "bbox": np.concatenate([low, high - low]).astype(np.float32),
-        **UNBENT,
         "visible_fraction": float(mask.sum() / max(amodal.sum(), 1)),
     }
 
 
-def make_sample(number: int, hands: dict[Side, HandModel], width: int = 256, height: int = 192) -> dict[str, dict]:
-    """One pose row, its plan row and its image row."""
+def _with_person(pose: TwoHandPose, person: int) -> TwoHandPose:
+    """Everybody has hands of their own shape."""
+    betas = torch.tensor(0.5 * stream(7, "person", person).standard_normal((1, 10)), dtype=torch.float32)
+    return TwoHandPose(replace(pose.right, betas=betas), replace(pose.left, betas=betas))
+
+
+def make_sample(
+    number: int, hands: dict[Side, HandModel], width: int = 256, height: int = 192, person: int | None = None
+) -> dict[str, dict]:
+    """One pose row, its plan row and its image row; every sample shows another person unless one is named."""
     random = stream(7, number)
     base = list(BASES)[number % len(BASES)]
-    world = gesture_pose(_gesture(base, random), hands[Side.RIGHT], hands[Side.LEFT])
+    gesture = gesture_pose(_gesture(base, random), hands[Side.RIGHT], hands[Side.LEFT])
+    world = _with_person(gesture, number if person is None else person)
     azimuth, elevation = random.uniform(-2.5, 2.5), random.uniform(-0.3, 0.9)
     eye = 0.55 * np.array(
         [np.sin(azimuth) * np.cos(elevation), -np.cos(azimuth) * np.cos(elevation), np.sin(elevation)]
@@ -120,7 +139,11 @@ def make_sample(number: int, hands: dict[Side, HandModel], width: int = 256, hei
         surfaces = {side: poses[side].pose(hands[side]).vertices[0].numpy().astype(np.float64) for side in Side}
         layers = _rasterise(surfaces, hands, camera)
         alone = {side: _rasterise({side: surfaces[side]}, hands, camera)["hands"] > 0 for side in Side}
-        labels = {side.value: _hand_cell(side, poses[side], hands[side], camera, layers, alone[side]) for side in Side}
+        rest = _unbent(number)
+        labels = {
+            side.value: _hand_cell(side, poses[side], hands[side], camera, layers, alone[side]) | rest[side]
+            for side in Side
+        }
     name, pose_id = f"{number:06d}-0", f"{number:06d}"
     origin = {"source": "gestures", "base_pose": base, "augmentation": number // len(BASES)}
     contact = {"min_distance_mm": float(number % 3), "max_penetration_mm": 0.1 * number, "contact_vertices": 5 * number}
@@ -156,7 +179,7 @@ def make_sample(number: int, hands: dict[Side, HandModel], width: int = 256, hei
     )
     judged = {"limit_excess_deg": 0.0, "naturalness": 0.5, "forearm_depth_mm": 0.0}
     pose = {"pose_id": pose_id, "split": "train"} | origin | contact | judged
-    pose |= {side.value: pose_cell(world.side(side)) | UNBENT for side in Side}
+    pose |= {side.value: pose_cell(world.side(side)) | rest[side] for side in Side}
     return {"poses": pose, "plan": shared | look | {"view": 0, "redrawn": ""}, "images": image}
 
 
@@ -181,4 +204,5 @@ def write_dataset(folder: Path, samples: list[dict], rows_per_shard: int = 3) ->
             manifest.add(
                 table, write_shard(manifest.path(table, name), rows[first : first + rows_per_shard], TABLES[table])
             )
+    manifest.finish(split_contents(manifest.paths("images")))
     return manifest
