@@ -95,9 +95,9 @@ class Forearm:
         """Vertices of the closed surface: the posed hand's own, unchanged, then the forearm's."""
         frame, centre, scale = self._wrist(hand)
         rim = (hand[self.rim] - centre) @ frame.T
-        rings = [_ring(rim, scale, *ring, bend) for ring in RINGS]
-        pole = _centre_line(POLE * scale, bend, scale)[None]
-        return np.concatenate([hand, np.concatenate([*rings, pole]) @ frame + centre])
+        rings = _rings(rim, scale, bend).reshape(-1, 3)
+        pole = _centre_line(np.array([POLE * scale]), bend, scale)
+        return np.concatenate([hand, np.concatenate([rings, pole]) @ frame + centre])
 
     def capsules(
         self, hand: Float[np.ndarray, "v 3"], bend: WristBend = STRAIGHT
@@ -107,7 +107,7 @@ class Forearm:
         rim = (hand[self.rim] - centre) @ frame.T
         half = np.ptp(rim[:, 1:], axis=0).mean() / 2
         stations = np.linspace(0.01, 0.25, 17) * scale
-        middle = np.stack([_centre_line(s, bend, scale) for s in stations])
+        middle = _centre_line(stations, bend, scale)
         width = np.interp(stations / scale, RINGS[:, 0], RINGS[:, 1:].mean(1))
         return middle @ frame + centre, half * width
 
@@ -119,41 +119,37 @@ class Forearm:
         return left @ right, centre, float(np.ptp(across) / 2 / RIM)
 
 
-def _ring(
-    rim: Float[np.ndarray, "r 3"], scale: float, station: float, width: float, thickness: float, bend: WristBend
-) -> Float[np.ndarray, "r 3"]:
-    """One ring in the wrist's frame: the rim's outline near it, an ellipse farther on, turned with the bend."""
-    share = min(station / WRIST_ENDS, 1.0)
+def _rings(rim: Float[np.ndarray, "r 3"], scale: float, bend: WristBend) -> Float[np.ndarray, "k r 3"]:
+    """All rings in the wrist's frame: the rim's outline near it, ellipses farther on, turned with the bend."""
+    stations, width, thickness = (RINGS[:, column, None] for column in range(3))
+    share = np.minimum(stations / WRIST_ENDS, 1.0)
     share = share * share * (3 - 2 * share)
     half = np.ptp(rim[:, 1:], axis=0) / 2
     angle = np.arctan2(rim[:, 2] / half[1], rim[:, 1] / half[0])
     ellipse = half * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    outline = (rim[:, 1:] + share * (ellipse - rim[:, 1:])) * (thickness, width)
+    outline = (rim[:, 1:] + share[..., None] * (ellipse - rim[:, 1:])) * np.stack([thickness, width], axis=-1)
     slant = rim[:, 0] * (1 - share)
-    ring = np.concatenate([slant[:, None], outline], axis=1)
-    length = station * scale
-    return ring @ _turn(length, bend, scale).T + _centre_line(length, bend, scale)
+    rings = np.concatenate([slant[..., None], outline], axis=2)
+    lengths = stations[:, 0] * scale
+    return rings @ _turn(lengths, bend, scale).transpose(0, 2, 1) + _centre_line(lengths, bend, scale)[:, None]
 
 
-def _turn(length: float, bend: WristBend, scale: float) -> Float[np.ndarray, "3 3"]:
-    """Rotation of the forearm's cross-section at a length along it (Rodrigues)."""
-    share = min(length / (BENDING * scale), 1.0)
-    rotation = share * np.array([0.0, bend.deviation, bend.flexion])  # about the palm's and the thumb's direction
-    angle = np.linalg.norm(rotation)
-    if angle < 1e-9:
-        return np.eye(3)
-    x, y, z = rotation / angle
+def _turn(lengths: Float[np.ndarray, "*k"], bend: WristBend, scale: float) -> Float[np.ndarray, "*k 3 3"]:
+    """Rotations of the forearm's cross-sections at lengths along it (Rodrigues)."""
+    whole = np.array([0.0, bend.deviation, bend.flexion])  # about the palm's and the thumb's direction
+    total = np.linalg.norm(whole)
+    x, y, z = whole / max(total, 1e-9)
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    angle = (total * np.minimum(lengths / (BENDING * scale), 1.0))[..., None, None]
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
 
 
-def _centre_line(length: float, bend: WristBend, scale: float) -> Float[np.ndarray, "3"]:
-    """Point at a length along the forearm: an arc while the wrist bends, then straight."""
-    along = np.array([1.0, 0.0, 0.0])
-    bent = min(length, BENDING * scale)
-    steps = (np.arange(16) + 0.5) / 16 * bent
-    arc = bent / 16 * np.sum([_turn(step, bend, scale) @ along for step in steps], axis=0)
-    return arc + (length - bent) * (_turn(length, bend, scale) @ along)
+def _centre_line(lengths: Float[np.ndarray, "k"], bend: WristBend, scale: float) -> Float[np.ndarray, "k 3"]:
+    """Points at lengths along the forearm: an arc while the wrist bends, then straight."""
+    bent = np.minimum(lengths, BENDING * scale)
+    steps = (np.arange(16) + 0.5) / 16 * bent[:, None]
+    arc = bent[:, None] / 16 * _turn(steps, bend, scale)[..., 0].sum(1)
+    return arc + (lengths - bent)[:, None] * _turn(lengths, bend, scale)[..., 0]
 
 
 def _direction_weights(arrays: HandArrays, directions: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "3 v"]:

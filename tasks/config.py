@@ -144,6 +144,8 @@ class MachineConfig(_Part):
     """Poses optimised at once; changes speed, not results."""
     optimise_threads: int = Field(0, ge=0)
     """Batches optimised side by side; 0: one a core, or one on a GPU."""
+    plan_processes: int = Field(0, ge=0)
+    """Processes that draw views when they are thousands; 0: one a core."""
 
 
 class RenderIHConfig(_Part):

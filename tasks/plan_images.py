@@ -1,28 +1,31 @@
 """The plan: every image decided, shuffled once, in shards of one split each; views that show too little are listed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
+import torch
 
-from dataset.queries import add_table, database
-from dataset.rows import pose_of
 from dataset.schema import PLAN, REJECTED
 from dataset.shards import iterate_rows, write_shard, write_table
-from hands.forearm import WristBend
-from hands.joints import Side
-from rendering.views.framing import Arms, Fault
-from rendering.views.plan import plan_view
+from dataset.shuffling import shuffled_by_split
+from rendering.views.framing import Fault
+from rendering.views.planner import Planner
 from tasks.progress import bar
 from tasks.run import Run
 from tasks.step import step
 
 Row = dict[str, Any]
-_DRAWN = 4096
-"""Views kept in memory before they are shuffled."""
+Job = tuple[Path, Path]
+"""A shard of `poses`, and the file for its good views."""
+FEW = 5000
+"""Up to so many views are drawn in this process: others would take longer to start."""
 WHOLE = "plan"
 """The shard of `rejected` that lists views without a good draw; written last, even empty: the plan is whole."""
 
@@ -37,73 +40,60 @@ def plan_images(run: Run) -> list[str]:
 
 
 def _write_plan(run: Run) -> None:
-    refused: list[Row] = []
     with TemporaryDirectory(prefix="render-ih-plan-") as folder:
-        drawn = list(_drawn(run, Path(folder), refused))
-        for name, rows in shuffled_shards(drawn, run.config.seed, run.config.shards.images):
+        jobs = [(path, Path(folder) / path.name) for path in run.manifest.paths("poses")]
+        refused = list(_draw_all(run, jobs))
+        drawn = [target for _, target in jobs]
+        for name, rows in shuffled_by_split(drawn, run.config.seed, run.config.shards.images):
             if not run.manifest.done("plan", name):
                 run.manifest.add("plan", write_table(run.manifest.path("plan", name), [rows], PLAN))
     run.manifest.add("rejected", write_shard(run.manifest.path("rejected", WHOLE), refused, REJECTED))
 
 
-def _drawn(run: Run, folder: Path, refused: list[Row]) -> Iterator[Path]:
-    """Files of the good views in the order of the poses; the others are added to `refused`."""
-    part: list[Row] = []
-    poses = run.manifest.rows("poses")
-    with bar("Planning views", poses * run.config.camera.views, "views") as advance:
-        for number, pose in enumerate(iterate_rows(run.manifest.paths("poses")), start=1):
-            for row, fault in _views(run, pose):
-                part.append(row) if fault is None else refused.append(_refusal(row, pose, fault))
-                advance(1)
-            if part and (len(part) >= _DRAWN or number == poses):
-                path = folder / f"{number:08d}.parquet"
-                write_shard(path, part, PLAN)
-                yield path
-                part = []
+def _draw_all(run: Run, jobs: list[Job]) -> Iterator[Row]:
+    """Do all jobs, side by side when they are many; rows for `rejected` of the views without a good draw."""
+    views = run.manifest.rows("poses") * run.config.camera.views
+    processes = run.config.machine.plan_processes or len(os.sched_getaffinity(0))
+    with bar("Planning views", views, "views") as advance, _workers(processes if views > FEW else 1) as spread:
+        for refused, count in spread(_Draw(run.planner), jobs):
+            yield from refused
+            advance(count)
 
 
-def shuffled_shards(drawn: Sequence[Path], seed: int, size: int) -> Iterator[tuple[str, pa.Table]]:
-    """Shard names and rows, each shard of one split and a random part of all its views; on disk when they are many.
+class _Draw:
+    """Does a job, here or in another process."""
 
-    The order follows from the seed and the names alone, so a plan that was cut short comes out the same again.
-    """
-    with database() as connection:
-        if not add_table(connection, "drawn", drawn):
-            return
-        for (split,) in connection.sql("SELECT DISTINCT split FROM drawn ORDER BY 1").fetchall():
-            ordered = connection.execute(
-                "SELECT * FROM drawn WHERE split = ? ORDER BY md5(concat(?, '/', sample_id)), sample_id", [split, seed]
-            )
-            for number, rows in enumerate(in_pieces(ordered.to_arrow_reader(size), size)):
-                yield f"{split}-{number:05d}", rows
+    def __init__(self, planner: Planner) -> None:
+        self.planner = planner
 
-
-def in_pieces(batches: Iterable[pa.RecordBatch], size: int) -> Iterator[pa.Table]:
-    """The same rows in tables of `size` rows, the last one smaller."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        table = pa.Table.from_batches(waiting)
-        while len(table) >= size:
-            yield table.slice(0, size)
-            table = table.slice(size)
-        waiting = table.to_batches()
-    if waiting:
-        yield pa.Table.from_batches(waiting)
+    def __call__(self, job: Job) -> tuple[list[Row], int]:
+        """Write the good views of a shard of poses; the others as rows of `rejected`, and how many views there were."""
+        poses, target = job
+        good, refused = [], []
+        for pose in iterate_rows([poses]):
+            for row, fault in self.planner.views(pose):
+                good.append(row) if fault is None else refused.append(_refusal(row, pose, fault))
+        write_shard(target, good, PLAN)
+        return refused, len(good) + len(refused)
 
 
-def _views(run: Run, pose: Row) -> Iterator[tuple[Row, Fault | None]]:
-    config, arms, split = run.config, posed_arms(run, pose), pose["split"]
-    shown = (run.environments_of(split), run.skins_of(split))
-    for view in range(config.camera.views):
-        yield plan_view(pose["pose_id"], split, view, arms, config.camera, config.look, *shown, config.seed)
+@contextmanager
+def _workers(processes: int) -> Iterator[Callable]:
+    """A `map` over processes, or the plain one for a single process; results come in order."""
+    if processes == 1:
+        yield map
+        return
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), initializer=_settle)
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
-def posed_arms(run: Run, pose: Row) -> Arms:
-    """The coarse surfaces of a row of `poses`, forearms included."""
-    posed = {side: pose_of([pose[side]]).pose(run.hands[side]).vertices[0].numpy() for side in Side}
-    hands = {side: vertices.astype(np.float64) for side, vertices in posed.items()}
-    return Arms.place(hands, run.forearms, {side: WristBend(*pose[side]["wrist_bend"]) for side in Side})
+def _settle() -> None:
+    """A worker leaves Ctrl-C to the process that it works for, and the other cores to the other workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
 
 
 def _refusal(row: Row, pose: Row, fault: Fault) -> Row:

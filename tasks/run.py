@@ -15,6 +15,7 @@ from dataset.assets.hand_files import hand_checksums, load_hands
 from dataset.errors import InputError
 from dataset.manifest import FILE, Manifest, refuse_other
 from dataset.readers.source import RawPoses
+from dataset.splits import SPLITS
 from hands.contact import Anchors
 from hands.forearm import Forearm
 from hands.joints import Side
@@ -27,6 +28,7 @@ from rendering.skin.skins import Skin
 from rendering.skin.textures import Coordinates, choose_skins, skin_checksums, texture_coordinates, with_coordinates
 from rendering.supervisor import Renderer
 from rendering.surface import HandSurface
+from rendering.views.planner import Planner
 from tasks.config import RenderIHConfig
 from tasks.pose_source import PoseSource, open_source
 
@@ -47,13 +49,13 @@ class Run:
     manifest: Manifest
     resources: ExitStack = field(default_factory=ExitStack)
 
-    def environments_of(self, split: str) -> list[Environment]:
-        """The environments that images of a split may show."""
-        return [environment for environment in self.environments if environment.split == split]
-
-    def skins_of(self, split: str) -> list[str]:
-        """The names of the skins that images of a split may show."""
-        return [name for name, skin in self.skins.items() if skin.split == split]
+    @property
+    def planner(self) -> Planner:
+        """What the views of a pose are drawn from: of environments and skins, those of the pose's split."""
+        environments = {split: [e for e in self.environments if e.split == split] for split in SPLITS}
+        skins = {split: [name for name, skin in self.skins.items() if skin.split == split] for split in SPLITS}
+        config = self.config
+        return Planner(self.hands, config.camera, config.look, environments, skins, config.seed)
 
     @cached_property
     def engine(self) -> Engine:

@@ -23,6 +23,13 @@ class View:
         return self.face >= 0
 
 
+def first_faces(mesh: trimesh.Trimesh, camera: Camera) -> Int[np.ndarray, "h w"]:
+    """The first triangle behind every pixel's centre, -1 where there is none: `cast` without depths."""
+    rays = camera.pixel_rays()
+    found = mesh.ray.intersects_first(np.broadcast_to(camera.position, rays.shape), rays)
+    return found.reshape(camera.height, camera.width)
+
+
 def cast(mesh: trimesh.Trimesh, camera: Camera, only: Bool[np.ndarray, "h w"] | None = None) -> View:
     """The first triangle behind every pixel's centre, or behind those of `only`."""
     asked = np.ones(camera.height * camera.width, dtype=bool) if only is None else only.ravel()

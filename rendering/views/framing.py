@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from hands.camera import Camera
 from hands.forearm import FOREARM_END, Forearm, WristBend
 from hands.joints import Side
-from rendering.labelling.raycast import cast
+from rendering.labelling.raycast import first_faces
 
 GRID = 96
 """Width in pixels of the small view that is looked at."""
@@ -95,14 +95,14 @@ def view_fault(arms: Arms, camera: Camera, min_inside: float, min_visible: float
 
 
 def _seen_fault(arms: Arms, camera: Camera, min_visible: float, min_area: float) -> Fault | None:
-    view = cast(arms.mesh, camera)
-    kinds = np.where(view.hit, arms.kinds[view.face], 0)
+    seen = first_faces(arms.mesh, camera)
+    kinds = np.where(seen >= 0, arms.kinds[seen], 0)
     if (ends := _ends_seen(arms, kinds, camera)) > 0:
         return Fault("the end of a forearm is seen", ends, 0.0)
     if (area := float((kinds > 0).mean())) < min_area:
         return Fault("hands too small in the image", area, min_area)
     for number, side in enumerate(Side, start=1):
-        whole = int(cast(arms.alone[side], camera).hit.sum())
+        whole = int((first_faces(arms.alone[side], camera) >= 0).sum())
         if (visible := int((kinds == number).sum()) / max(whole, 1)) < min_visible:
             return Fault(f"too little of the {side} hand visible", visible, min_visible)
     return None
