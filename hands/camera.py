@@ -39,9 +39,11 @@ class Camera:
 
     def pixel_rays(self) -> Float[np.ndarray, "p 3"]:
         """World direction through each pixel centre, row by row, scaled so that camera depth grows by 1 per unit."""
-        u, v = np.meshgrid(np.arange(self.width) + 0.5, np.arange(self.height) + 0.5)
-        pixels = np.stack([u.ravel(), v.ravel(), np.ones(u.size)], axis=1)
-        return pixels @ np.linalg.inv(self.K).T @ self.R
+        (fx, _, cx), (_, fy, cy), _ = self.K
+        x = (np.arange(self.width) + 0.5 - cx) / fx
+        y = (np.arange(self.height) + 0.5 - cy) / fy
+        right, down, forward = self.R
+        return (x[None, :, None] * right + y[:, None, None] * down + forward).reshape(-1, 3)
 
 
 def look_at(

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from dataset.schema import PLAN, REJECTED
 from dataset.shards import iterate_rows, write_shard, write_table
@@ -94,6 +95,7 @@ def _settle() -> None:
     """A worker leaves Ctrl-C to the process that it works for, and the other cores to the other workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(1)
+    threadpool_limits(1)
 
 
 def _refusal(row: Row, pose: Row, fault: Fault) -> Row:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataset.documents.card import write_card
+from dataset.documents.croissant import write_croissant
 from dataset.inspection.contact_sheet import choose_rows, write_html, write_png
 from dataset.splits import split_contents
 from tasks.run import Run
@@ -30,6 +31,7 @@ def publish_dataset(run: Run) -> DatasetRef:
     write_html(rows, manifest.folder / "contact_sheet.html", manifest.folder.name)
     manifest.finish(split_contents(manifest.paths("images")))
     write_card(manifest.folder)
+    write_croissant(manifest.folder)
     return DatasetRef(
         folder=manifest.folder,
         images=manifest.rows("images"),

@@ -1,126 +1,132 @@
 """The dataset card: `README.md` with the metadata that the Hugging Face hub reads."""
 
 import json
-from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
-from typing import Any
 
 import yaml
 
 from dataset.atomic import atomic_write
-from dataset.documents.schema_page import columns_table
+from dataset.documents.contents import Contents
+from dataset.documents.field_table import field_table
+from dataset.documents.hub import hub_metadata
+from dataset.documents.json_text import json_text
+from dataset.documents.schema_page import ABOUT, CONVENTIONS
+from dataset.documents.statements import MANO, RENDERIH, Statements
 from dataset.manifest import Manifest
-from dataset.schema import IMAGES, TABLES
-from dataset.shards import read_shard
+from dataset.schema import TABLES, leaf_columns
+from dataset.shards import rows_at
+from dataset.splits import leaks
 
-_SIZES = {1e3: "n<1K", 1e4: "1K<n<10K", 1e5: "10K<n<100K", 1e6: "100K<n<1M", 1e7: "1M<n<10M", 1e8: "10M<n<100M"}
-"""The hub's size classes by their upper end."""
-
-_CARD = Template("""---
-$metadata---
-
-# $name
-
-$images synthetic images of two interacting hands, of $poses poses, with the parameters of both hands, 21 joints in
-space and in the image with the reason why a joint cannot be seen, masks of hands, parts and forearms, amodal masks and
-depth. All labels come from the surface that was rendered.
-
-```python
-import datasets
-
-images = datasets.load_dataset("parquet", data_files="images/*.parquet", split="train")
-images[0]["image"], images[0]["right"]["joints_2d"]
-```
-
-| table | rows | files |
-|---|---:|---:|
-$tables
-
-| split | images |
-|---|---:|
-$splits
-
-## Columns of `images`
-
-Lengths are metres, angles radians, unless a name ends in a unit. Camera axes are OpenCV's (x right, y down, z forward),
-`x_cam = R · x_world + t`. The 21 joints are the wrist, then thumb, index, middle, ring and pinky, root to tip.
-
-$columns
-## How it was made
-
-Program version `$code_version`, configuration `$config_sha256`. `manifest.json` lists every file with its checksum; the
-table `plan` holds every choice made for an image, so that any image can be rendered again from its row.
-
-```json
-$config
-```
-
-## Licence
-
-No licence has been chosen by the program. The pictures show environment maps, skins and a hand model that have
-licences of their own: the column `render.hdri` names the environments. Check them before you publish.
-""")
-
-
-def card(manifest: Manifest, name: str) -> str:
-    """The text of the card.
-
-    Raises:
-        InputError: a shard of `images` is missing or damaged.
-    """
-    splits = {path.name: _splits(path) for path in manifest.paths("images")}
-    totals = sum(splits.values(), Counter())
-    return _CARD.substitute(
-        metadata=yaml.safe_dump(_metadata(manifest, name, splits), sort_keys=False, allow_unicode=True),
-        name=name,
-        images=f"{manifest.rows('images'):,}",
-        poses=f"{manifest.rows('poses'):,}",
-        tables="\n".join(
-            f"| `{table}` | {manifest.rows(table):,} | {len(manifest.shards[table])} |" for table in TABLES
-        ),
-        splits="\n".join(f"| {split} | {count:,} |" for split, count in sorted(totals.items())),
-        columns=columns_table(IMAGES),
-        code_version=manifest.code_version,
-        config_sha256=manifest.config_sha256,
-        config=json.dumps(manifest.config, indent=2, sort_keys=True, ensure_ascii=False),
-    )
+_TEMPLATE = Path(__file__).with_name("card.md")
+_SHOWN = 5
+_COUNTED = ("images", "poses", "base_poses", "shapes", "skins", "environments")
+_DISJOINT = """Each asset belongs to one split wherever it is used, so that validation and test show nothing that was seen in
+training. Built-in gestures, skins and environment maps name their split in their own files; recordings keep their published
+split, or all poses of a person share one; anything else is given a split by the checksum of its name. A hand shape belongs to a
+pose, or to a recorded person, and so to one split."""
 
 
 def write_card(dataset_dir: Path) -> Path:
     """Write `README.md` into a dataset; returns its path.
 
     Raises:
-        InputError: the directory is not a dataset, or cannot be written.
+        InputError: the directory is not a dataset, a shard is missing or damaged, or the card cannot be written.
     """
     path = Path(dataset_dir) / "README.md"
-    atomic_write(path, card(Manifest.read(dataset_dir), Path(dataset_dir).resolve().name))
+    atomic_write(path, card(Contents.of(dataset_dir)))
     return path
 
 
+def card(contents: Contents) -> str:
+    """The text of the card.
+
+    Raises:
+        InputError: a shard is missing or damaged.
+    """
+    manifest, said = contents.manifest, Statements.of(contents)
+    lists = ("use_cases", "biases", "limitations", "personal_information", "licences")
+    return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
+        metadata=yaml.safe_dump(hub_metadata(contents), sort_keys=False, allow_unicode=True),
+        name=contents.name,
+        split=next(iter(contents.splits), "train"),
+        summary=said.summary,
+        tables="\n".join(_table_line(manifest, table) for table in TABLES),
+        conventions=CONVENTIONS,
+        fields="\n".join(_fields(manifest, table) for table in contents.tables),
+        splits=_splits(contents),
+        disjoint=_disjoint(contents),
+        collection=said.collection,
+        annotation=said.annotation,
+        origin=_origin(manifest),
+        configuration=_configuration(contents),
+        citations=f"{RENDERIH}\n\n{MANO}",
+        **{name: _bullets(getattr(said, name)) for name in lists},
+    )
+
+
 def _table_line(manifest: Manifest, table: str) -> str:
-    return f"| `{table}` | {manifest.rows(table):,} | {len(manifest.shards[table])} |"
+    size = _size(sum(shard.bytes for shard in manifest.shards[table].values()))
+    return _line([f"`{table}`", f"{manifest.rows(table):,}", str(len(manifest.shards[table])), size])
 
 
-def _splits(path: Path) -> Counter[str]:
-    return Counter(read_shard(path, ["split"])["split"].to_pylist())
+def _size(count: int) -> str:
+    for unit in ("B", "KB", "MB"):
+        if count < 1000:
+            return f"{count:,.3g} {unit}"
+        count /= 1000
+    return f"{count:,.1f} GB"
 
 
-def _metadata(manifest: Manifest, name: str, splits: dict[str, Counter[str]]) -> dict[str, Any]:
-    others = [table for table in TABLES if table != "images" and manifest.rows(table)]
-    images = {"config_name": "images", "default": True, "data_files": _data_files(splits)}
-    return {
-        "pretty_name": name,
-        "task_categories": ["keypoint-detection", "image-segmentation", "depth-estimation"],
-        "tags": ["hands", "two-hand interaction", "hand pose", "synthetic", "MANO"],
-        "size_categories": [next((name for end, name in _SIZES.items() if manifest.rows("images") < end), "100M<n<1B")],
-        "configs": [images, *({"config_name": table, "data_files": f"{table}/*.parquet"} for table in others)],
-    }
+def _fields(manifest: Manifest, table: str) -> str:
+    path = next(path for path in manifest.paths(table) if manifest.shards[table][path.stem].rows)
+    (first,) = rows_at(path, [0], leaf_columns(TABLES[table]))
+    return f"### `{table}`\n\n{ABOUT[table]}\n\n{field_table(TABLES[table], first)}"
 
 
-def _data_files(splits: dict[str, Counter[str]]) -> str | list[dict[str, Any]]:
-    """Files by split where no file mixes splits; otherwise all of them, and the column `split` tells."""
-    if any(len(found) > 1 for found in splits.values()):
-        return "images/*.parquet"
-    names = sorted({split for found in splits.values() for split in found})
-    return [{"split": name, "path": [f"images/{file}" for file in splits if name in splits[file]]} for name in names]
+def _splits(contents: Contents) -> str:
+    titles = [name.replace("_", " ") for name in ("split", *_COUNTED)]
+    rows = [[split, *(_count(content[kind]) for kind in _COUNTED)] for split, content in contents.splits.items()]
+    return "\n".join([_line(titles), "|---" + "|---:" * len(_COUNTED) + "|", *map(_line, rows)])
+
+
+def _count(value: int | list[str]) -> str:
+    return f"{value if isinstance(value, int) else len(value):,}"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _disjoint(contents: Contents) -> str:
+    """How the splits were kept apart, and what counting says of it."""
+    if len(contents.splits) < 2:
+        return "All images belong to one split; the assets of the others were left out."
+    found = list(leaks(contents.splits))
+    if not found:
+        return f"{_DISJOINT}\n\nCounted: no base pose, skin or environment is in two splits."
+    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    return "**The splits share assets; do not test on what was trained on:**\n\n" + _bullets(found[:_SHOWN] + more)
+
+
+def _origin(manifest: Manifest) -> str:
+    """Which runs made the rows, and how they came together."""
+    operation = manifest.origin.get("operation", "run")
+    rest = {name: value for name, value in manifest.origin.items() if name != "operation"}
+    came = f"The dataset came to be by `{operation}`" + (f": `{json.dumps(rest, sort_keys=True)}`." if rest else ".")
+    runs = [_line([f"`{sha256}`", f"`{run.code_version}`"]) for sha256, run in sorted(manifest.runs.items())]
+    return "\n".join([came, "", "| configuration (SHA-256) | program |", "|---|---|", *runs])
+
+
+def _configuration(contents: Contents) -> str:
+    settings = contents.configuration()
+    if settings is None:
+        return "Configurations, and versions of libraries, are in `manifest.json` under `runs`.\n"
+    text = json_text(settings)
+    rest = "Checksums of the inputs and versions of libraries are in `manifest.json`."
+    return f"<details><summary>Configuration</summary>\n\n```json\n{text}\n```\n\n{rest}\n\n</details>\n"
+
+
+def _bullets(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)

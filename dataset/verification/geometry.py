@@ -61,7 +61,7 @@ def _batches(images: list[Path], poses: list[Path], only: list[str]) -> Iterator
         add_table(connection, "poses", poses, POSES)
         chosen = "SEMI JOIN (SELECT unnest(?) AS sample_id) USING (sample_id)" if only else ""
         query = f"SELECT {', '.join(stored)} FROM images i JOIN poses p USING (pose_id) {chosen}"
-        answer = connection.execute(query, [only] if only else [])
+        answer = connection.sql(query, params=[only] if only else [])
         for batch in answer.to_arrow_reader(_BATCH):
             if len(batch):
                 table = pa.Table.from_batches([batch])
@@ -102,9 +102,10 @@ def _poses(columns: Columns, side: Side, model: HandModel) -> Wrong:
     A hand turns about its rest wrist J₀, so J₀ + transl is what the camera sees (`dataset.rows.in_camera_frame`).
     """
     here, there = (_parameters(columns, name, torch.float64) for name in (f"{side}", f"pose.{side}"))
-    R = torch.as_tensor(columns["camera.R"].reshape(-1, 3, 3))
+    R, t = (torch.tensor(columns[f"camera.{name}"]) for name in ("R", "t"))
+    R = R.unflatten(1, (3, 3))
     wrist = model.rest_joints(there[2].to(model.v_template))[:, 0].double()
-    seen = torch.einsum("bij,bj->bi", R, wrist + there[3]) + torch.as_tensor(columns["camera.t"]) - wrist
+    seen = torch.einsum("bij,bj->bi", R, wrist + there[3]) + t - wrist
     moved = 1e3 * (seen - here[3]).norm(dim=1).numpy()
     turned = (R @ axis_angle_to_matrix(there[0]) - axis_angle_to_matrix(here[0])).abs().amax((1, 2)).numpy()
     same = [(a - b).abs().amax(1).numpy() for a, b in zip(here[1:3], there[1:3], strict=True)]

@@ -18,8 +18,8 @@ from hands.model import HandModel
 MAX_FRACTION = 0.01
 MAX_BOX_PX = 2.0
 """A box is that of the surface, a mask that of pixel centres: thin tips fall between them."""
-MAX_DEPTH_M = 0.045
-"""A visible joint lies this close behind the skin: half a thick palm, seen at a slant."""
+DEPTH_BEHIND_M = (-0.01, 0.15)
+"""A visible joint lies behind the skin, at most a hand's length: the line of sight may run along a finger into the palm."""
 MIN_OVERLAP = 0.85
 """Of an amodal mask with the hand's coarse surface; the drawn surface is the smooth one, a little thinner."""
 MIN_PIXELS = 400
@@ -159,7 +159,8 @@ def _depths(hand: Mapping[str, Any], masks: Masks, side: Side) -> Iterator[str]:
     x, y = pixels[inside].T
     on_hand = masks["mask_hands"][y, x] == NUMBER[side]
     behind = joints_3d(hand)[seen][inside][:, 2] - masks["depth"][y, x] * DEPTH_UNIT
-    wrong = on_hand & ~(np.abs(behind) <= MAX_DEPTH_M)
+    low, high = DEPTH_BEHIND_M
+    wrong = on_hand & ~((behind >= low) & (behind <= high))
     if wrong.any():
         most = 100 * np.abs(behind[wrong]).max()
         yield f"depth at {wrong.sum()} visible joints is not that of the hand, by up to {most:.1f} cm"

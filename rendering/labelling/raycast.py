@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import trimesh
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
 from jaxtyping import Bool, Float, Int
 
 from hands.camera import Camera
@@ -23,11 +25,19 @@ class View:
         return self.face >= 0
 
 
-def first_faces(mesh: trimesh.Trimesh, camera: Camera) -> Int[np.ndarray, "h w"]:
-    """The first triangle behind every pixel's centre, -1 where there is none: `cast` without depths."""
-    rays = camera.pixel_rays()
-    found = mesh.ray.intersects_first(np.broadcast_to(camera.position, rays.shape), rays)
-    return found.reshape(camera.height, camera.width)
+class Sight:
+    """What cameras see of a closed surface, in single precision: enough to judge a view, half the time of `cast`."""
+
+    def __init__(self, vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> None:
+        self._scene = EmbreeScene()
+        TriangleMesh(scene=self._scene, vertices=vertices.astype(np.float32), indices=faces.astype(np.int32))
+
+    def first_faces(self, camera: Camera) -> Int[np.ndarray, "h w"]:
+        """The first triangle behind every pixel's centre, -1 where there is none."""
+        rays = camera.pixel_rays().astype(np.float32)
+        origins = np.broadcast_to(camera.position.astype(np.float32), rays.shape)
+        found = self._scene.run(np.ascontiguousarray(origins), rays)
+        return found.reshape(camera.height, camera.width)
 
 
 def cast(mesh: trimesh.Trimesh, camera: Camera, only: Bool[np.ndarray, "h w"] | None = None) -> View:

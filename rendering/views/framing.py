@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import trimesh
 from jaxtyping import Bool, Float, Int
 
 from hands.camera import Camera
 from hands.forearm import FOREARM_END, Forearm, WristBend
 from hands.joints import Side
-from rendering.labelling.raycast import first_faces
+from rendering.labelling.raycast import Sight
 
 GRID = 96
 """Width in pixels of the small view that is looked at."""
@@ -33,18 +32,20 @@ class Arms:
         return cls({side: forearms[side].surface(hands[side], bends[side]) for side in Side}, forearms)
 
     @cached_property
-    def mesh(self) -> trimesh.Trimesh:
-        """Both surfaces in one."""
-        right, left = (self.vertices[side] for side in Side)
-        faces = [self.forearms[Side.RIGHT].faces, self.forearms[Side.LEFT].faces + len(right)]
-        return trimesh.Trimesh(np.concatenate([right, left]), np.concatenate(faces), process=False)
+    def points(self) -> Float[np.ndarray, "n 3"]:
+        """Vertices of both surfaces."""
+        return np.concatenate([self.vertices[side] for side in Side])
 
     @cached_property
-    def alone(self) -> dict[Side, trimesh.Trimesh]:
+    def both(self) -> Sight:
+        """Both surfaces in one."""
+        right, left = (self.forearms[side].faces for side in Side)
+        return Sight(self.points, np.concatenate([right, left + len(self.vertices[Side.RIGHT])]))
+
+    @cached_property
+    def alone(self) -> dict[Side, Sight]:
         """Each hand without a forearm."""
-        return {
-            side: trimesh.Trimesh(self.vertices[side], self.forearms[side].hand_faces, process=False) for side in Side
-        }
+        return {side: Sight(self.vertices[side], self.forearms[side].hand_faces) for side in Side}
 
     def hand(self, side: Side) -> Float[np.ndarray, "v 3"]:
         """The hand's own vertices."""
@@ -65,7 +66,7 @@ class Arms:
 
     @cached_property
     def kinds(self) -> Int[np.ndarray, "f"]:
-        """What each face of `mesh` is: 1 right hand, 2 left hand, 0 a forearm."""
+        """What each face of `both` is: 1 right hand, 2 left hand, 0 a forearm."""
         return np.concatenate([_kinds(self.forearms[side], number) for number, side in enumerate(Side, start=1)])
 
 
@@ -85,7 +86,7 @@ class Fault:
 
 def view_fault(arms: Arms, camera: Camera, min_inside: float, min_visible: float, min_area: float) -> Fault | None:
     """The first rule that a view breaks; None for a good one."""
-    nearest = float(np.linalg.norm(arms.mesh.vertices - camera.position, axis=1).min())
+    nearest = float(np.linalg.norm(arms.points - camera.position, axis=1).min())
     if nearest < CLEARANCE:
         return Fault("an arm too near the camera", nearest, CLEARANCE)
     for side in Side:
@@ -95,14 +96,14 @@ def view_fault(arms: Arms, camera: Camera, min_inside: float, min_visible: float
 
 
 def _seen_fault(arms: Arms, camera: Camera, min_visible: float, min_area: float) -> Fault | None:
-    seen = first_faces(arms.mesh, camera)
+    seen = arms.both.first_faces(camera)
     kinds = np.where(seen >= 0, arms.kinds[seen], 0)
     if (ends := _ends_seen(arms, kinds, camera)) > 0:
         return Fault("the end of a forearm is seen", ends, 0.0)
     if (area := float((kinds > 0).mean())) < min_area:
         return Fault("hands too small in the image", area, min_area)
     for number, side in enumerate(Side, start=1):
-        whole = int((first_faces(arms.alone[side], camera) >= 0).sum())
+        whole = int((arms.alone[side].first_faces(camera) >= 0).sum())
         if (visible := int((kinds == number).sum()) / max(whole, 1)) < min_visible:
             return Fault(f"too little of the {side} hand visible", visible, min_visible)
     return None

@@ -156,7 +156,7 @@ def make_sample(
         "skin_left": f"skin-{number % 4}",
         "skin_variation": 0.0,
         "samples": 16,
-        "denoiser": "none",
+        "denoiser": "NONE",
         "seed": number,
     }
     shared = {"sample_id": name, "split": "train", "pose_id": pose_id, "width": width, "height": height}
