@@ -67,13 +67,13 @@ def reshape_people(
 def _augment_hand(
     pose: HandPose, draws: Float[Tensor, "b 15 3"], model: HandModel, config: AugmentationConfig
 ) -> HandPose:
-    frames = joint_frames(model)
-    low, high = limits(pose.hand_pose.dtype)
-    angles = hand_pose_to_angles(pose.hand_pose, frames).clamp(low, high)
+    frames = joint_frames(model).double()  # float32 would show the size of the batch in the last digit
+    low, high = limits(torch.float64)
+    angles = hand_pose_to_angles(pose.hand_pose.double(), frames).clamp(low, high)
     reach = torch.tensor([math.radians(config.bend_degrees), math.radians(config.splay_degrees), 0.0]).to(angles)
     least, most = torch.maximum(low, angles - reach), torch.minimum(high, angles + reach)
     varied = least + (most - least) * draws.to(angles)
-    return replace(pose, hand_pose=angles_to_hand_pose(varied, frames))
+    return replace(pose, hand_pose=angles_to_hand_pose(varied, frames).to(pose.hand_pose))
 
 
 def _with_shape(pose: HandPose, betas: Float[Tensor, "b 10"], model: HandModel) -> HandPose:

@@ -1,4 +1,4 @@
-"""The last step: contact sheet and dataset card beside the shards."""
+"""The last step: what the splits consist of, contact sheet, dataset card and Croissant beside the shards."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from dataset.documents.card import write_card
 from dataset.documents.croissant import write_croissant
 from dataset.inspection.contact_sheet import choose_rows, write_html, write_png
+from dataset.manifest import Manifest
 from dataset.splits import split_contents
 from tasks.run import Run
 from tasks.step import step
@@ -24,18 +25,23 @@ class DatasetRef:
 
 @step
 def publish_dataset(run: Run) -> DatasetRef:
-    """Write what a person looks at first; where everything is."""
+    """Finish the manifest and write what a person looks at first; where everything is."""
     manifest = run.manifest
-    rows = choose_rows(manifest)
-    write_png(rows, manifest.folder / "contact_sheet.png")
-    write_html(rows, manifest.folder / "contact_sheet.html", manifest.folder.name)
     manifest.finish(split_contents(manifest.paths("images")))
-    write_card(manifest.folder)
-    write_croissant(manifest.folder)
     return DatasetRef(
         folder=manifest.folder,
         images=manifest.rows("images"),
         poses=manifest.rows("poses"),
         rejected=manifest.rows("rejected"),
-        contact_sheet=manifest.folder / "contact_sheet.html",
+        contact_sheet=write_documents(manifest),
     )
+
+
+def write_documents(manifest: Manifest) -> Path:
+    """Contact sheet, card and Croissant of a dataset whose manifest is final; where the contact sheet is."""
+    rows = choose_rows(manifest)
+    write_png(rows, manifest.folder / "contact_sheet.png")
+    write_html(rows, manifest.folder / "contact_sheet.html", manifest.folder.name)
+    write_card(manifest.folder)
+    write_croissant(manifest.folder)
+    return manifest.folder / "contact_sheet.html"

@@ -18,7 +18,7 @@ from hands.model import HandModel
 MAX_FRACTION = 0.01
 MAX_BOX_PX = 2.0
 """A box is that of the surface, a mask that of pixel centres: thin tips fall between them."""
-DEPTH_BEHIND_M = (-0.01, 0.15)
+DEPTH_BEHIND_M = (-0.025, 0.15)
 """A visible joint lies behind the skin, at most a hand's length: the line of sight may run along a finger into the palm."""
 MIN_OVERLAP = 0.85
 """Of an amodal mask with the hand's coarse surface; the drawn surface is the smooth one, a little thinner."""

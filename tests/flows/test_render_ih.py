@@ -12,10 +12,15 @@ import pytest
 from click.testing import CliRunner
 
 import dataset.atomic
+from dataset.assets.environments import read_environments
 from dataset.manifest import Manifest
+from dataset.pictures import photo_cell
 from dataset.verification.verify import verify
 from flows.cli import main
 from flows.render_ih import render_ih, run_without_server
+from hands.joints import Side
+from rendering.skin.skins import load_skins
+from tasks.config import load_config
 from tests.dataset.assets.test_mano_pickle import entries, write
 from tests.flows.small_run import SMALL, config, rows
 
@@ -25,7 +30,7 @@ def test_the_dataset_is_whole(made, hands):
     report = verify(made, hands)
     assert not report.problems
     assert report.rows["poses"] == report.rows["plan"] == report.rows["images"] == 4
-    for name in ("manifest.json", "README.md", "contact_sheet.png", "contact_sheet.html"):
+    for name in ("manifest.json", "README.md", "croissant.json", "contact_sheet.png", "contact_sheet.html"):
         assert (made / name).stat().st_size > 500
 
 
@@ -61,7 +66,27 @@ def test_one_sample_renders_again_to_the_same_pixels(made, tmp_path):
     target = tmp_path / "again.png"
     result = CliRunner().invoke(main, ["rerender", sample["sample_id"], "--dataset", str(made), "--out", str(target)])
     assert result.exit_code == 0, result.output
-    assert target.read_bytes() == sample["image"]["bytes"]
+    again = photo_cell(target.read_bytes(), "again", load_config(None).picture.quality)
+    assert again["bytes"] == sample["image"]["bytes"]
+
+
+@pytest.mark.render
+def test_each_split_shows_its_own_poses_environments_and_skins(made):
+    own = {"prayer": "validation", "hand_heart": "train"}
+    environments = {environment.id: environment.split for environment in read_environments()}
+    for image in rows(made, "images"):
+        assert image["split"] == own[image["provenance"]["base_pose"]] == environments[image["render"]["hdri"]]
+        assert {load_skins()[image["render"][f"skin_{side}"]].split for side in Side} == {image["split"]}
+    assert [path.stem for path in Manifest.read(made).paths("images")] == ["train-00000", "validation-00000"]
+    assert sorted(Manifest.read(made).splits) == ["train", "validation"]
+
+
+@pytest.mark.render
+def test_pictures_may_be_kept_as_png(tmp_path):
+    one = ("source.names=[prayer]", "augmentation.copies=0", "picture.format=png")
+    run_without_server(config(*one), tmp_path / "png")
+    (image,) = rows(tmp_path / "png", "images")
+    assert image["image"]["bytes"].startswith(b"\x89PNG") and image["image"]["path"].endswith(".png")
 
 
 @pytest.mark.render
@@ -114,6 +139,19 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path):
     assert "unknown key" in failing("run", "--out", str(out), "--set", "camera.zoom=2")
     assert "no such gesture" in failing("run", "--out", str(out), "--set", "source.names=[levitation]")
     assert "MANO_RIGHT.pkl" in failing("run", "--out", str(out), "--set", f"hands.mano={tmp_path}")
+    assert "names 'city', which belongs to test" in failing(
+        "run", "--out", str(out), "--set", "environments.ids=[city]", "--set", "split=train"
+    )
+    assert "no environment of split 'test'" in failing(
+        "run", "--out", str(out), "--set", "environments.ids=[night, forest]"
+    )
+    assert "no skin of split 'test'" in failing(
+        "run", "--out", str(out), "--set", "skins.names=[olive_man, tan_freckled]"
+    )
+    assert "no raw pose belongs to split 'test'" in failing(
+        "run", "--out", str(out), "--set", "source.names=[prayer]", "--set", "split=test"
+    )
+    assert "would share a hand shape" in failing("run", "--out", str(out), "--set", "augmentation.shape_sigma=0")
     assert "names 'moon'" in failing("run", "--out", str(out), "--set", "environments.ids=[moon]")
     assert "torch sees no device" in failing("run", "--out", str(out), "--set", "machine.optimise_device=xpu")
     assert "is no device" in failing("run", "--out", str(out), "--set", "machine.optimise_device=gpu")

@@ -1,0 +1,44 @@
+"""The command's root, and what its parts share."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from dataset.errors import InputError
+
+PATH = click.Path(path_type=Path)
+MANO = click.option("--mano", type=PATH, default=None, help="MANO folder, when the dataset was made with MANO.")
+DATASET = click.argument("dataset", type=PATH)
+
+
+def new_folder(what: str) -> Callable:
+    """`--out DIR`, required: the folder of something that is made."""
+    return click.option(
+        "--out", type=PATH, required=True, help=f"Folder for {what}; new, or of the same command stopped."
+    )
+
+
+class InOrder(click.Group):
+    """Commands in the order of a dataset's life; bad input becomes one sentence and exit code 2, never a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> Sequence[str]:
+        """As they were added, not by the alphabet."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command and translate what the user can mend."""
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            click.echo(f"error: {error}", err=True)
+        except KeyboardInterrupt:
+            click.echo("stopped; what is finished is kept, the same command goes on from there", err=True)
+        sys.exit(2)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(package_name="render-ih")
+def main() -> None:
+    """Photo-realistic, perfectly labelled datasets of two interacting hands."""
