@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from typing import Any
 
+import pyarrow as pa
+
 from dataset.documents.contents import Contents
 from dataset.schema import TABLES, hugging_face_features
 
@@ -63,8 +65,13 @@ def _info(contents: Contents, table: str, files: Files) -> dict[str, Any]:
         for split, found in files.items()
     ]
     size = sum(shard.bytes for shard in contents.manifest.shards[table].values())
-    features = _features(hugging_face_features(TABLES[table]))
+    features = yaml_features(TABLES[table])
     return {"config_name": table, "features": features, "splits": splits, "download_size": size}
+
+
+def yaml_features(schema: pa.Schema) -> list[dict[str, Any]]:
+    """The features of a table as the metadata of a card lists them."""
+    return _features(hugging_face_features(schema))
 
 
 def _features(features: dict[str, Any]) -> list[dict[str, Any]]:

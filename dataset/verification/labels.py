@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from PIL import Image, ImageDraw
 
 from dataset.pictures import DEPTH_UNIT, photo, values
@@ -151,19 +151,18 @@ def _visible_joints(hand: Mapping[str, Any], masks: Masks, side: Side) -> Iterat
 
 
 def _depths(hand: Mapping[str, Any], masks: Masks, side: Side) -> Iterator[str]:
-    """Depth at a visible joint is that of the skin before it."""
-    height, width = masks["depth"].shape
+    """Depth at a visible joint, or beside it where an edge passes, is that of the skin before it."""
+    depth = np.where(masks["mask_hands"] == NUMBER[side], masks["depth"] * DEPTH_UNIT, np.nan)
     seen = np.asarray(hand["joint_state"]) == JointState.VISIBLE
-    pixels = np.floor(np.nan_to_num(joints_2d(hand)[seen], nan=-1)).astype(int)
-    inside = ((pixels >= 0) & (pixels < (width, height))).all(1)
-    x, y = pixels[inside].T
-    on_hand = masks["mask_hands"][y, x] == NUMBER[side]
-    behind = joints_3d(hand)[seen][inside][:, 2] - masks["depth"][y, x] * DEPTH_UNIT
     low, high = DEPTH_BEHIND_M
-    wrong = on_hand & ~((behind >= low) & (behind <= high))
-    if wrong.any():
-        most = 100 * np.abs(behind[wrong]).max()
-        yield f"depth at {wrong.sum()} visible joints is not that of the hand, by up to {most:.1f} cm"
+    wrong = []
+    for (x, y), z in zip(np.nan_to_num(joints_2d(hand)[seen], nan=-9), joints_3d(hand)[seen][:, 2], strict=True):
+        around = _around(depth, np.array([int(x // 1), int(y // 1)]), 1)
+        behind = z - around[np.isfinite(around)]
+        if behind.size and not ((behind >= low) & (behind <= high)).any():
+            wrong.append(np.abs(behind).min())
+    if wrong:
+        yield f"depth at {len(wrong)} visible joints is not that of the hand, by up to {100 * max(wrong):.1f} cm"
 
 
 def _outline(
@@ -197,6 +196,6 @@ def mask_box(mask: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "4"]:
     return np.array([columns[0], rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1], dtype=float)
 
 
-def _around(mask: Bool[np.ndarray, "h w"], pixel: Int[np.ndarray, "2"], margin: int) -> Bool[np.ndarray, "r c"]:
+def _around(mask: Shaped[np.ndarray, "h w"], pixel: Int[np.ndarray, "2"], margin: int) -> Shaped[np.ndarray, "r c"]:
     x, y = np.clip(pixel, -margin, np.array(mask.shape[::-1]) + margin)
     return mask[max(y - margin, 0) : y + margin + 1, max(x - margin, 0) : x + margin + 1]

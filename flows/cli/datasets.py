@@ -68,12 +68,20 @@ def view(dataset: Path, sample_id: str | None, most: int, out: Path | None, reru
     Shows SAMPLE_ID and other views of its pose, or a choice of the whole dataset.
     """
     from dataset.assets.hand_files import hands_of
-    from dataset.viewer.page import write_view
     from dataset.viewer.samples import choose_samples
 
     manifest = Manifest.read(dataset)
     hands, rows = hands_of(manifest, mano), choose_samples(manifest, sample_id, most)
-    click.echo(f"view: {(write_recording if rerun else write_view)(manifest, rows, hands, out)}")
+    if rerun:
+        from dataset.exports.rerun_recording import write_recording
+
+        out = out or manifest.folder / "view.rrd"
+        write_recording(out, rows, hands)
+    else:
+        from dataset.viewer.page import write_view
+
+        out = write_view(manifest, rows, hands, out)
+    click.echo(f"view: {out}")
 
 
 @click.command()
