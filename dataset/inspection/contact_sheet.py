@@ -13,11 +13,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dataset.atomic import atomic_file, atomic_write
 from dataset.errors import InputError
+from dataset.inspection.choice import chosen_places
+from dataset.inspection.damage import damaged_table_explained, undecodable_picture_explained
 from dataset.inspection.overlay import HAND_COLOURS, draw_joints, draw_mask, joint_colour, legend, mask_layer
 from dataset.manifest import Manifest
 from dataset.pictures import photo
 from dataset.rows import joints_2d
-from dataset.shards import iterate_rows, rows_at
+from dataset.shards import open_shard, rows_at
 from hands.joints import BONES_21, JointState, Side
 
 TILES = 24
@@ -39,46 +41,38 @@ COLUMNS = (
     "provenance",
 )
 
+NO_SAMPLES = '<p class="nothing">There are no pictures.</p>'
+
 Rows = Sequence[Mapping[str, Any]]
 
 
 def choose_rows(manifest: Manifest, count: int = TILES) -> list[dict[str, Any]]:
-    """Rows for a contact sheet: one of each base pose in turn, spread evenly; the same every time.
+    """Rows for a contact sheet: one of each base pose in turn, bases spread evenly by name; the same every time.
 
     Raises:
-        InputError: the dataset has no images yet.
+        InputError: the dataset has no images yet, or a shard is missing or damaged.
     """
-    shards = sorted(manifest.shards["images"])
-    places: dict[str, list[tuple[str, int]]] = {}
-    for shard in shards:
-        for number, row in enumerate(iterate_rows([manifest.path("images", shard)], ["provenance.base_pose"])):
-            places.setdefault(row["provenance"]["base_pose"], []).append((shard, number))
-    if not places:
+    paths = manifest.paths("images")
+    if not manifest.rows("images"):
         raise InputError(f"{manifest.folder}: holds no images yet; run the generator until a shard is done")
-    chosen = sorted(_one_of_each(places, count))
-    return [
-        row for s in shards for row in rows_at(manifest.path("images", s), [n for t, n in chosen if t == s], COLUMNS)
-    ]
+    for path in paths:
+        open_shard(path).close()
+    with damaged_table_explained(manifest.folder):
+        chosen = chosen_places(paths, count)
+    return [row for path in paths for row in rows_at(path, chosen.get(str(path), ()), COLUMNS)]
 
 
-def _one_of_each(places: Mapping[str, list[tuple[str, int]]], count: int) -> list[tuple[str, int]]:
-    """Base poses evenly by name when there are more than tiles; otherwise each gives several, far apart."""
-    names = sorted(places)
-    names = [names[i * len(names) // count] for i in range(count)] if len(names) > count else names
-    rounds = -(-count // len(names))
-    picks = [_spread(places[name], rounds) for name in names]
-    in_turn = [pick[i] for i in range(rounds) for pick in picks if i < len(pick)]
-    return in_turn[:count]
-
-
-def _spread(group: list[tuple[str, int]], count: int) -> list[tuple[str, int]]:
-    """So many of a group, or all of it, far apart."""
-    taken = min(count, len(group))
-    return [group[i * len(group) // taken] for i in range(taken)]
+def with_pictures(rows: Rows) -> Rows:
+    """Those whose pictures were not left out."""
+    return [row for row in rows if all(row[name]["bytes"] for name in ("image", "mask_hands", "mask_parts"))]
 
 
 def write_png(rows: Rows, path: Path) -> None:
-    """One picture: each sample plain and, beside it, with hand masks and joints."""
+    """One picture: each sample plain and, beside it, with hand masks and joints.
+
+    Raises:
+        InputError: a picture cannot be decoded, or the file cannot be written.
+    """
     columns = min(_COLUMNS, 2 * len(rows))
     tile = (PNG_WIDTH - _GAP * (_COLUMNS + 1)) // _COLUMNS
     heights = [round(tile * row["height"] / row["width"]) for row in rows]
@@ -87,7 +81,8 @@ def write_png(rows: Rows, path: Path) -> None:
     sheet = Image.new("RGB", (_GAP + columns * (tile + _GAP), _GAP + lines * step), _PAPER)
     for number, (row, height) in enumerate(zip(rows, heights, strict=True)):
         line, pair = divmod(number, columns // 2)
-        _paste_pair(sheet, row, (_GAP + 2 * pair * (tile + _GAP), _GAP + line * step), (tile, height))
+        with undecodable_picture_explained(row["sample_id"]):
+            _paste_pair(sheet, row, (_GAP + 2 * pair * (tile + _GAP), _GAP + line * step), (tile, height))
     with atomic_file(path) as file:
         sheet.save(file, "PNG", optimize=True)
 
@@ -116,8 +111,16 @@ def caption(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def html_cards(rows: Rows) -> str:
-    """The samples as page fragments: picture, two masks and a drawing of the joints, stacked."""
-    return "\n".join(_card(row) for row in rows)
+    """The samples as page fragments: picture, two masks and a drawing of the joints, stacked.
+
+    Raises:
+        InputError: a picture cannot be decoded.
+    """
+    cards = []
+    for row in rows:
+        with undecodable_picture_explained(row["sample_id"]):
+            cards.append(_card(row))
+    return "\n".join(cards)
 
 
 def _card(row: Mapping[str, Any]) -> str:
@@ -172,13 +175,13 @@ def html_legend() -> str:
     return "".join([*dots, '<span><i class="full"></i>visible</span><span><i class="hollow"></i>hidden</span>'])
 
 
-def page(title: str, subtitle: str, body: str, rows: Rows) -> str:
-    """A whole self-contained page: a heading, `body`, and the samples with their switches."""
+def page(title: str, subtitle: str, rows: Rows, before: str = "", after: str = "") -> str:
+    """A whole self-contained page: a heading, `before`, the samples with their switches, `after`."""
     template = Template(resources.files("dataset.inspection").joinpath("report.html").read_text(encoding="utf-8"))
-    texts = {"title": html.escape(title), "subtitle": html.escape(subtitle), "body": body}
-    return template.substitute(texts, legend=html_legend(), cards=html_cards(rows))
+    texts = {"title": html.escape(title), "subtitle": html.escape(subtitle), "before": before, "after": after}
+    return template.substitute(texts, legend=html_legend(), cards=html_cards(rows) or NO_SAMPLES)
 
 
 def write_html(rows: Rows, path: Path, title: str) -> None:
     """The contact sheet as one page that needs nothing else."""
-    atomic_write(path, page(title, f"{len(rows)} {'sample' if len(rows) == 1 else 'samples'} with labels", "", rows))
+    atomic_write(path, page(title, f"{len(rows)} {'sample' if len(rows) == 1 else 'samples'} with labels", rows))

@@ -32,12 +32,10 @@ class Sight:
         self._scene = EmbreeScene()
         TriangleMesh(scene=self._scene, vertices=vertices.astype(np.float32), indices=faces.astype(np.int32))
 
-    def first_faces(self, camera: Camera) -> Int[np.ndarray, "h w"]:
-        """The first triangle behind every pixel's centre, -1 where there is none."""
-        rays = camera.pixel_rays().astype(np.float32)
-        origins = np.broadcast_to(camera.position.astype(np.float32), rays.shape)
-        found = self._scene.run(np.ascontiguousarray(origins), rays)
-        return found.reshape(camera.height, camera.width)
+    def first_faces(self, origin: Float[np.ndarray, "3"], rays: Float[np.ndarray, "p 3"]) -> Int[np.ndarray, "p"]:
+        """The first triangle on each ray, -1 where there is none."""
+        origins = np.broadcast_to(origin.astype(np.float32), rays.shape)
+        return self._scene.run(np.ascontiguousarray(origins), rays.astype(np.float32))
 
 
 def cast(mesh: trimesh.Trimesh, camera: Camera, only: Bool[np.ndarray, "h w"] | None = None) -> View:

@@ -11,7 +11,7 @@ from hands.forearm import FOREARM_END, Forearm, WristBend
 from hands.joints import Side
 from rendering.labelling.raycast import Sight
 
-GRID = 96
+GRID = 64
 """Width in pixels of the small view that is looked at."""
 CLEARANCE = 0.05
 """Nothing may be nearer to the camera than this, metres."""
@@ -96,17 +96,31 @@ def view_fault(arms: Arms, camera: Camera, min_inside: float, min_visible: float
 
 
 def _seen_fault(arms: Arms, camera: Camera, min_visible: float, min_area: float) -> Fault | None:
-    seen = arms.both.first_faces(camera)
-    kinds = np.where(seen >= 0, arms.kinds[seen], 0)
+    rays = camera.pixel_rays()
+    seen = arms.both.first_faces(camera.position, rays)
+    kinds = np.where(seen >= 0, arms.kinds[seen], 0).reshape(camera.height, camera.width)
     if (ends := _ends_seen(arms, kinds, camera)) > 0:
         return Fault("the end of a forearm is seen", ends, 0.0)
     if (area := float((kinds > 0).mean())) < min_area:
         return Fault("hands too small in the image", area, min_area)
     for number, side in enumerate(Side, start=1):
-        whole = int((arms.alone[side].first_faces(camera) >= 0).sum())
-        if (visible := int((kinds == number).sum()) / max(whole, 1)) < min_visible:
-            return Fault(f"too little of the {side} hand visible", visible, min_visible)
+        shown = (kinds == number).ravel()
+        maybe = _surroundings(arms.hand(side), camera) & ~shown
+        behind = (arms.alone[side].first_faces(camera.position, rays[maybe]) >= 0).sum()
+        if (visible := shown.sum() / max(shown.sum() + behind, 1)) < min_visible:
+            return Fault(f"too little of the {side} hand visible", float(visible), min_visible)
     return None
+
+
+def _surroundings(points: Float[np.ndarray, "n 3"], camera: Camera) -> Bool[np.ndarray, "p"]:
+    """The pixels in the bounding box of some world points; all of them when a point is not before the camera."""
+    seen = camera.to_camera(points)
+    if seen[:, 2].min() <= 0:
+        return np.ones(camera.height * camera.width, dtype=bool)
+    pixels = camera.project(seen)
+    (left, top), (right, bottom) = np.floor(pixels.min(0)), np.ceil(pixels.max(0))
+    x, y = np.arange(camera.width), np.arange(camera.height)
+    return (((y >= top) & (y <= bottom))[:, None] & ((x >= left) & (x <= right))).ravel()
 
 
 def inside_share(points: Float[np.ndarray, "n 3"], camera: Camera) -> float:

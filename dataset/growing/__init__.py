@@ -1,0 +1,1 @@
+"""Datasets made from datasets: put together, added to, cut down."""
