@@ -8,8 +8,12 @@ from tempfile import TemporaryDirectory
 import duckdb
 import pyarrow as pa
 
+from dataset.errors import InputError
+
 MEMORY = "1GB"
 """DuckDB's share; larger sorts and groupings go to disk."""
+_OUR_OWN = (duckdb.BinderException, duckdb.CatalogException, duckdb.InterruptException, duckdb.ParserException)
+"""Errors that no file is to blame for."""
 
 
 @contextmanager
@@ -18,7 +22,31 @@ def database(memory: str = MEMORY, threads: int = 2) -> Iterator[duckdb.DuckDBPy
     with TemporaryDirectory(prefix="render-ih-sql-") as folder:
         settings = {"memory_limit": memory, "threads": threads, "temp_directory": folder}
         with duckdb.connect(config=settings) as connection:
+            connection.execute("SET enable_progress_bar = false")
             yield connection
+
+
+@contextmanager
+def readable(*folders: Path) -> Iterator[None]:
+    """Around queries over the tables of datasets.
+
+    Raises:
+        InputError: for what DuckDB says of files that it cannot read, or of a temporary folder that is full.
+    """
+    try:
+        yield
+    except _OUR_OWN:
+        raise
+    except duckdb.Error as error:
+        names = " and ".join(map(str, folders))
+        raise InputError(
+            f"{names}: cannot be read ({reason_of(error)}); `render-ih verify` names a file that is missing or damaged"
+        ) from error
+
+
+def reason_of(error: duckdb.Error) -> str:
+    """What DuckDB says, in one line and without the query."""
+    return " ".join(str(error).partition("\n\n")[0].partition("\nLINE ")[0].split())
 
 
 def add_table(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import duckdb
 
 from dataset.errors import InputError
-from dataset.growing.inputs import Input, queried, reason_of
+from dataset.growing.inputs import Input, queried
 from dataset.growing.predicate import condition, refusal
 from dataset.manifest import Manifest
-from dataset.queries import database
+from dataset.queries import database, reason_of
 from dataset.schema import IMAGES, is_picture
 
 _FOLLOWING = {"plan": "sample_id", "poses": "pose_id"}

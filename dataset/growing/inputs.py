@@ -8,10 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from dataset.errors import InputError
 from dataset.manifest import FILE, Manifest, RunRecord
+from dataset.queries import readable
 from dataset.schema import VERSION
 
 
@@ -95,15 +94,5 @@ def all_runs(inputs: Sequence[Input]) -> dict[str, RunRecord]:
 @contextmanager
 def queried(inputs: Sequence[Input]) -> Iterator[None]:
     """Turns what a database cannot read in these datasets into an `InputError`."""
-    try:
+    with readable(*(dataset.manifest.folder for dataset in inputs)):
         yield
-    except duckdb.Error as error:
-        folders = " and ".join(str(dataset.manifest.folder) for dataset in inputs)
-        raise InputError(
-            f"{folders}: cannot be read ({reason_of(error)}); `render-ih verify` finds the files that are damaged"
-        ) from error
-
-
-def reason_of(error: duckdb.Error) -> str:
-    """What DuckDB says, in one line and without the query."""
-    return " ".join(str(error).partition("\n\n")[0].partition("\nLINE ")[0].split())

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from dataset.errors import InputError
-from dataset.growing.inputs import reason_of
+from dataset.queries import reason_of
 
 _TEXTS = r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\""
 _SIDES = re.compile(rf"({_TEXTS})|\b(right|left)\b(?=\s*[.\[])", re.IGNORECASE)

@@ -14,10 +14,11 @@ from PIL import Image, ImageDraw, ImageFont
 from dataset.atomic import atomic_file, atomic_write
 from dataset.errors import InputError
 from dataset.inspection.choice import chosen_places
-from dataset.inspection.damage import damaged_table_explained, undecodable_picture_explained
+from dataset.inspection.damage import undecodable_picture_explained
 from dataset.inspection.overlay import HAND_COLOURS, draw_joints, draw_mask, joint_colour, legend, mask_layer
 from dataset.manifest import Manifest
 from dataset.pictures import photo
+from dataset.queries import readable
 from dataset.rows import joints_2d
 from dataset.shards import open_shard, rows_at
 from hands.joints import BONES_21, JointState, Side
@@ -57,7 +58,7 @@ def choose_rows(manifest: Manifest, count: int = TILES) -> list[dict[str, Any]]:
         raise InputError(f"{manifest.folder}: holds no images yet; run the generator until a shard is done")
     for path in paths:
         open_shard(path).close()
-    with damaged_table_explained(manifest.folder):
+    with readable(manifest.folder):
         chosen = chosen_places(paths, count)
     return [row for path in paths for row in rows_at(path, chosen.get(str(path), ()), COLUMNS)]
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import duckdb
 
-from dataset.inspection.damage import damaged_table_explained
 from dataset.manifest import Manifest
-from dataset.queries import add_table, database
+from dataset.queries import add_table, database, readable
 from dataset.schema import TABLES
 from dataset.splits import SPLITS
 from hands.joints import Side
@@ -118,7 +117,7 @@ def count(manifest: Manifest, advance: Callable[[int], None]) -> Counts:
     Raises:
         InputError: a shard is missing or damaged.
     """
-    with damaged_table_explained(manifest.folder), database(MEMORY) as connection:
+    with readable(manifest.folder), database(MEMORY) as connection:
         for table in ("images", "poses", "rejected"):
             add_table(connection, table, manifest.paths(table), TABLES[table])
         ask = _Questions(connection, lambda: advance(manifest.rows("images")))

@@ -4,18 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 
 from dataset.errors import InputError
-
-_NOT_THE_FILES = (
-    duckdb.BinderException,
-    duckdb.CatalogException,
-    duckdb.InterruptException,
-    duckdb.OutOfMemoryException,
-    duckdb.ParserException,
-)
 
 
 @contextmanager
@@ -45,22 +36,4 @@ def undecodable_picture_explained(sample_id: str) -> Iterator[None]:
     except (OSError, ValueError, SyntaxError) as error:
         raise InputError(
             f"{sample_id}: one of its pictures cannot be decoded; `render-ih verify` says which and why"
-        ) from error
-
-
-@contextmanager
-def damaged_table_explained(folder: Path) -> Iterator[None]:
-    """Around queries over the tables of a dataset.
-
-    Raises:
-        InputError: for what DuckDB says of files that it cannot read, or of a temporary folder that is full.
-    """
-    try:
-        yield
-    except _NOT_THE_FILES:
-        raise
-    except duckdb.Error as error:
-        reason = str(error).partition("\n")[0].strip()
-        raise InputError(
-            f"{folder}: cannot be counted ({reason}); `render-ih verify` names a shard that is missing or damaged"
         ) from error

@@ -44,7 +44,7 @@ def _hand_palette() -> UInt8[np.ndarray, "256 3"]:
 
 
 @cache
-def _part_palette() -> UInt8[np.ndarray, "256 3"]:
+def part_palette() -> UInt8[np.ndarray, "256 3"]:
     """Finger hues, lighter towards the tip; the left hand's are darker and its palm grey-blue."""
     palette = np.zeros((256, 3), dtype=np.uint8)
     for part, name in enumerate(MANO_JOINTS):
@@ -60,7 +60,7 @@ def _part_palette() -> UInt8[np.ndarray, "256 3"]:
 def mask_layer(row: Mapping[str, Any], column: str, opacity: float = MASK_OPACITY) -> Image.Image:
     """`mask_hands` or `mask_parts` as a transparent coloured picture with an outline."""
     numbers = values(row[column])
-    palette = _part_palette() if column == "mask_parts" else _hand_palette()
+    palette = part_palette() if column == "mask_parts" else _hand_palette()
     alpha = np.where(numbers > 0, round(255 * opacity), 0)
     alpha[_outline(numbers)] = 255
     return Image.fromarray(np.dstack([palette[numbers], alpha]).astype(np.uint8))

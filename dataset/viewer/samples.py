@@ -10,8 +10,8 @@ import duckdb
 
 from dataset.errors import InputError
 from dataset.manifest import Manifest
-from dataset.queries import database
-from dataset.shards import open_shard, rows_at
+from dataset.queries import database, readable
+from dataset.shards import rows_at
 
 MOST = 8
 """Samples on a page unless another number is asked for: a page stays small enough to send by mail."""
@@ -80,15 +80,10 @@ def _images(manifest: Manifest) -> Iterator[duckdb.DuckDBPyConnection]:
     paths = manifest.paths("images")
     if not paths:
         raise InputError(f"{manifest.folder}: holds no images yet; run the generator until a shard is done")
-    try:
-        with database() as connection:
-            table = connection.read_parquet([str(p) for p in paths], filename=True, file_row_number=True)
-            table.create_view("images")
-            yield connection
-    except duckdb.Error:
-        for path in paths:
-            open_shard(path).close()  # says which one is missing or damaged
-        raise
+    with readable(manifest.folder), database() as connection:
+        table = connection.read_parquet([str(p) for p in paths], filename=True, file_row_number=True)
+        table.create_view("images")
+        yield connection
 
 
 def _in_turn(groups: Sequence[Sequence[Place]], most: int) -> list[Place]:
