@@ -83,7 +83,7 @@ def test_a_damaged_shard_is_named(samples, tmp_path):
     manifest = write_dataset(tmp_path / "cut", samples)
     path = manifest.paths("images")[1]
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InputError, match=rf"{path.name}: this shard is damaged"):
+    with pytest.raises(InputError, match=rf"cannot be read .*{path.name}"):
         choose_samples(manifest)
 
 
