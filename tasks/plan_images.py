@@ -5,9 +5,11 @@ import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any
 
 import torch
@@ -92,10 +94,16 @@ def _workers(processes: int) -> Iterator[Callable]:
 
 
 def _settle() -> None:
-    """A worker leaves Ctrl-C to the process that it works for, and the other cores to the other workers."""
+    """A worker leaves Ctrl-C to the process that it works for and ends with it, and leaves other cores to other workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with, args=[parent_process()], daemon=True).start()
     torch.set_num_threads(1)
     threadpool_limits(1)
+
+
+def _end_with(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _refusal(row: Row, pose: Row, fault: Fault) -> Row:
