@@ -18,12 +18,28 @@ _OUR_OWN = (duckdb.BinderException, duckdb.CatalogException, duckdb.InterruptExc
 
 @contextmanager
 def database(memory: str = MEMORY, threads: int = 2) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database in memory that spills to a temporary folder, and keeps no setting and no file."""
-    with TemporaryDirectory(prefix="render-ih-sql-") as folder:
+    """A database in memory that spills to a temporary folder, and keeps no setting and no file.
+
+    Raises:
+        InputError: there is no room for the temporary files.
+    """
+    with TemporaryDirectory(prefix="render-ih-sql-") as folder, _room_explained(Path(folder)):
         settings = {"memory_limit": memory, "threads": threads, "temp_directory": folder}
         with duckdb.connect(config=settings) as connection:
             connection.execute("SET enable_progress_bar = false")
             yield connection
+
+
+@contextmanager
+def _room_explained(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        if not isinstance(error, duckdb.OutOfMemoryException) and "No space left" not in str(error):
+            raise
+        raise InputError(
+            f"{folder.parent}: no room for temporary files ({reason_of(error)}); free some, or name another folder in TMPDIR"
+        ) from error
 
 
 @contextmanager
