@@ -34,8 +34,8 @@ from tasks.pose_source import PoseSource, open_source
 
 
 @dataclass
-class Run:
-    """Everything that is read-only during a run, and the manifest that grows."""
+class Inputs:
+    """What a configuration names, read and checked."""
 
     config: RenderIHConfig
     hands: dict[Side, HandModel]
@@ -46,8 +46,35 @@ class Run:
     skins: dict[str, Skin]
     coordinates: dict[Side, Coordinates | None]
     """Where textures lie on each hand."""
+
+    @property
+    def checksums(self) -> dict[str, Any]:
+        """What tells the inputs from others, wherever they lie."""
+        naturalness = b"".join(value.numpy().tobytes() for value in self.naturalness.state_dict().values())
+        return {
+            "hands": hand_checksums(self.hands),
+            "source": self.source.sha256,
+            "anchors": checksum(self.anchors.right.tobytes() + self.anchors.left.tobytes()),
+            "naturalness": checksum(naturalness),
+            "skins": skin_checksums(self.skins, self.coordinates),
+            "environments": {environment.id: environment.sha256 for environment in self.environments},
+        }
+
+
+@dataclass
+class Run(Inputs):
+    """Everything that is read-only during a run, and the manifest that grows."""
+
     manifest: Manifest
     resources: ExitStack = field(default_factory=ExitStack)
+
+    @classmethod
+    @contextmanager
+    def of(cls, inputs: Inputs, manifest: Manifest) -> Iterator["Run"]:
+        """A run with these inputs; what it starts ends with the block."""
+        with ExitStack() as resources:
+            own = {field.name: getattr(inputs, field.name) for field in fields(inputs)}
+            yield cls(**own, manifest=manifest, resources=resources)
 
     @property
     def planner(self) -> Planner:
@@ -150,7 +177,7 @@ def open_run(config: RenderIHConfig, out: Path) -> Iterator[Run]:
     if is_new:
         check_splits(inputs.source.raw, config, inputs.environments, inputs.skins)
     manifest = Manifest.open(out, config.identity() | {"inputs": inputs.checksums})
-    with inputs.run(manifest) as run:
+    with Run.of(inputs, manifest) as run:
         yield run
 
 
@@ -171,44 +198,11 @@ def reopen_run(manifest: Manifest, config_sha256: str, mano: Path | None = None)
     config = RenderIHConfig.model_validate(stored)
     inputs = _read_inputs(config, there)
     refuse_other(manifest.folder, there, config.identity() | {"inputs": inputs.checksums})
-    with inputs.run(manifest) as run:
+    with Run.of(inputs, manifest) as run:
         yield run
 
 
-@dataclass(frozen=True)
-class _Inputs:
-    """What a configuration names, read and checked."""
-
-    config: RenderIHConfig
-    hands: dict[Side, HandModel]
-    anchors: Anchors
-    naturalness: NaturalDiscriminator
-    source: PoseSource
-    environments: list[Environment]
-    skins: dict[str, Skin]
-    coordinates: dict[Side, Coordinates | None]
-
-    @property
-    def checksums(self) -> dict[str, Any]:
-        """What tells the inputs from others, wherever they lie."""
-        naturalness = b"".join(value.numpy().tobytes() for value in self.naturalness.state_dict().values())
-        return {
-            "hands": hand_checksums(self.hands),
-            "source": self.source.sha256,
-            "anchors": checksum(self.anchors.right.tobytes() + self.anchors.left.tobytes()),
-            "naturalness": checksum(naturalness),
-            "skins": skin_checksums(self.skins, self.coordinates),
-            "environments": {environment.id: environment.sha256 for environment in self.environments},
-        }
-
-    @contextmanager
-    def run(self, manifest: Manifest) -> Iterator[Run]:
-        with ExitStack() as resources:
-            own = {field.name: getattr(self, field.name) for field in fields(self)}
-            yield Run(**own, manifest=manifest, resources=resources)
-
-
-def _read_inputs(config: RenderIHConfig, there: dict[str, Any] | None) -> _Inputs:
+def _read_inputs(config: RenderIHConfig, there: dict[str, Any] | None) -> Inputs:
     """`there` is the configuration that a dataset was made with, if it exists."""
     if fault := device_fault(config.machine.optimise_device):
         raise InputError(f"machine.optimise_device: {fault}")
@@ -216,7 +210,7 @@ def _read_inputs(config: RenderIHConfig, there: dict[str, Any] | None) -> _Input
         raise InputError(fault)
     hands = load_hands(config.hands.mano)
     coordinates = {side: texture_coordinates(config.skins.folder, model.arrays) for side, model in hands.items()}
-    return _Inputs(
+    return Inputs(
         config=config,
         hands=hands,
         anchors=load_anchors(hands, config.hands.anchors),
