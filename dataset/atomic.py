@@ -1,6 +1,7 @@
-"""Files that appear under their name complete or not at all."""
+"""Files that appear under their name complete or not at all, and folders that one process writes at a time."""
 
 import errno
+import fcntl
 import os
 import re
 import socket
@@ -32,6 +33,28 @@ def explained(path: Path) -> Iterator[None]:
         else:
             raise
         raise InputError(f"{path}: {reason}") from error
+
+
+@contextmanager
+def only_one(lock: Path, busy: str) -> Iterator[None]:
+    """Keeps other processes out of a folder, which is made if it is not there, while the block runs.
+
+    Args:
+        lock: a file in the folder; it stays there.
+        busy: what to say when another process is in.
+
+    Raises:
+        InputError: one is, or the folder cannot be written.
+    """
+    with explained(lock.parent):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("w")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"{lock.parent}: {busy}") from error
+        yield
 
 
 @contextmanager

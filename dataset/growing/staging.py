@@ -4,7 +4,6 @@ Stopped at any moment, the same command goes on with the file that it was at. Th
 says what is being made, then a line for each finished file.
 """
 
-import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dataset.atomic import atomic_write, explained, is_partial, remove_leftovers
+from dataset.atomic import atomic_write, explained, is_partial, only_one, remove_leftovers
 from dataset.errors import InputError
 from dataset.growing.pieces import Piece
 from dataset.manifest import FILE, Manifest, RunRecord, Shards
@@ -88,14 +87,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         InputError: another one does, or it cannot be written.
     """
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / _LOCK).open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"{folder}: another render-ih is changing it; wait until it has finished") from error
+    with only_one(folder / _LOCK, "another render-ih is changing it; wait until it has finished"):
         yield
 
 

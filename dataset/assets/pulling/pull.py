@@ -1,6 +1,5 @@
 """Bringing the maps of the manifest here: many at once, each checked, none fetched twice, one's fault no other's."""
 
-import fcntl
 import hashlib
 import os
 from collections import Counter
@@ -15,8 +14,7 @@ from dataset.assets.environments import Environment, refuse_unknown
 from dataset.assets.pulling.haven import API, Haven, Offer, Refused
 from dataset.assets.pulling.lock import Pulled, read_lock, write_lock
 from dataset.assets.pulling.mirror import MapMirror
-from dataset.atomic import explained
-from dataset.errors import InputError
+from dataset.atomic import explained, only_one
 
 RESOLUTIONS = ("1k", "2k", "4k", "8k")
 FORMATS = ("hdr", "exr")
@@ -181,12 +179,5 @@ def _alternating(entries: list[Environment]) -> list[Environment]:
 @contextmanager
 def _sole_pull(folder: Path) -> Iterator[None]:
     """Creates the folder and keeps other pulls out of it."""
-    with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        guard = (folder / _GUARD).open("w")
-    with guard:
-        try:
-            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(f"{folder}: another pull is at work in this folder; let it end first") from error
+    with only_one(folder / _GUARD, "another pull is at work in this folder; let it end first"):
         yield
