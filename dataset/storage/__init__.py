@@ -1,0 +1,1 @@
+"""Datasets by URL: folders and buckets with the same promises."""
