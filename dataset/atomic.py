@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from dataset.errors import InputError
+from dataset.errors import InputError, StorageError
 
 _LEFTOVER = re.compile(r"\..+\.(?P<host>[^.]+)-(?P<pid>\d+)\.partial")
 _FOREIGN_AGE = 24 * 3600
@@ -28,11 +28,11 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             reason = "no space left to write it; free some and run again, finished shards are kept"
-        elif error.errno in _FORBIDDEN:
+            raise StorageError(f"{path}: {reason}") from error
+        if error.errno in _FORBIDDEN:
             reason = "cannot be written; choose another output directory or change its rights"
-        else:
-            raise
-        raise InputError(f"{path}: {reason}") from error
+            raise InputError(f"{path}: {reason}") from error
+        raise
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
     finally:
         with suppress(OSError):
             partial.unlink()
@@ -121,7 +121,7 @@ def _host() -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", socket.gethostname())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

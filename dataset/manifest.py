@@ -5,23 +5,22 @@ libraries), how the dataset came to be, what each split consists of, and for eac
 checksum. Its content does not depend on the order in which shards were finished.
 """
 
-import fcntl
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dataset.atomic import atomic_write, explained, is_partial, remove_leftovers
+from dataset.atomic import is_partial, remove_leftovers
 from dataset.errors import InputError
 from dataset.schema import TABLES, VERSION
 from dataset.shards import Shard
+from dataset.storage.folder import LOCK, FolderStore
+from dataset.storage.store import Store, Stored
 from dataset.versions import code_version, library_versions
 
 FILE = "manifest.json"
-_LOCK = ".manifest.lock"
 _FORMAT = 2
 """Of the file itself; the tables have a version of their own, `dataset.schema.VERSION`."""
 _SHOWN = 3
@@ -51,9 +50,10 @@ def _canonical(value: object) -> str:
 
 @dataclass
 class Manifest:
-    """The manifest of one dataset directory."""
+    """The manifest of one dataset."""
 
     folder: Path
+    """Where its files lie, or, when it is in a bucket, where those lie that this machine has used."""
     runs: dict[str, RunRecord]
     """Checksum of a configuration, as rows have it in `provenance.config_sha256`, to the run."""
     origin: dict[str, Any] = field(default_factory=lambda: {"operation": "run"})
@@ -62,43 +62,55 @@ class Manifest:
     """What each split consists of, see `dataset.splits`; empty until the dataset is finished."""
     shards: Shards = field(default_factory=lambda: {table: {} for table in TABLES})
     """Table to shard name to shard."""
+    store: Store | None = field(default=None, compare=False)
+    """Where the dataset is; None: in `folder`."""
+
+    def __post_init__(self) -> None:
+        self.store = self.store or FolderStore(self.folder)
 
     @classmethod
-    def open(cls, out_dir: Path, config: Mapping[str, Any]) -> "Manifest":
+    def open(cls, where: Path | Store, config: Mapping[str, Any]) -> "Manifest":
         """Create a run's dataset, or resume the one that is there; unfinished files of dead writers are removed.
 
         Raises:
-            InputError: the directory holds something else, or a dataset of another configuration.
+            InputError: the place holds something else, or a dataset of another configuration.
         """
-        out_dir, config = Path(out_dir), json.loads(_canonical(config))
-        refuse_foreign(out_dir)
-        run = RunRecord(config, code_version(), library_versions())
-        cls(out_dir, {config_sha256(config): run}).create()
-        manifest = cls.read(out_dir)
+        store, config = _store(where), json.loads(_canonical(config))
+        if store.read(FILE) is None:
+            refuse_foreign(store)
+            run = RunRecord(config, code_version(), library_versions())
+            cls(store.folder, {config_sha256(config): run}, store=store).create()
+        manifest = cls.read(store)
         manifest._refuse_other(config)
-        remove_leftovers(out_dir)
+        remove_leftovers(store.folder)
         return manifest
 
     @classmethod
-    def read(cls, folder: Path) -> "Manifest":
+    def read(cls, where: Path | Store) -> "Manifest":
         """The manifest of an existing dataset.
 
         Raises:
             InputError: there is none, it is damaged, or a newer program wrote it.
         """
-        path = Path(folder) / FILE
+        store = _store(where)
+        stored = store.read(FILE)
+        if stored is None:
+            raise InputError(f"{store.url}: is not a dataset (no {FILE}); give the directory that a run wrote")
+        return cls._parsed(store, stored)
+
+    @classmethod
+    def _parsed(cls, store: Store, stored: Stored) -> "Manifest":
+        place = f"{store.url.rstrip('/')}/{FILE}"
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            _refuse_version(path, content["format"], content["schema"] if content["format"] > 1 else "1.0")
+            content = json.loads(stored.content)
+            _refuse_version(place, content["format"], content["schema"] if content["format"] > 1 else "1.0")
             shards = {table: {s["name"]: Shard(**s) for s in content["tables"][table]["shards"]} for table in TABLES}
             runs = {sha256: RunRecord(**run) for sha256, run in content["runs"].items()}
-            return cls(Path(folder), runs, content["origin"], content["splits"], shards)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise InputError(f"{folder}: is not a dataset (no {FILE}); give the directory that a run wrote") from error
+            return cls(store.folder, runs, content["origin"], content["splits"], shards, store)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path}: is damaged; restore a copy or generate into an empty directory") from error
+            raise InputError(f"{place}: is damaged; restore a copy or generate into an empty directory") from error
 
     @property
     def run(self) -> RunRecord:
@@ -109,7 +121,7 @@ class Manifest:
         """
         if len(self.runs) != 1:
             raise InputError(
-                f"{self.folder}: was put together from {len(self.runs)} runs; it has no single configuration"
+                f"{self.store.url}: was put together from {len(self.runs)} runs; it has no single configuration"
             )
         return next(iter(self.runs.values()))
 
@@ -138,36 +150,65 @@ class Manifest:
         return sum(shard.rows for shard in self.shards[table].values())
 
     def path(self, table: str, name: str) -> Path:
-        """Where a shard lies, finished or not."""
-        return self.folder / table / f"{name}.parquet"
+        """Where a shard lies on this machine, finished or not."""
+        return self.folder / file_name(table, name)
 
     def paths(self, table: str) -> list[Path]:
-        """Files of all finished shards of a table, in name order."""
-        return [self.path(table, name) for name in sorted(self.shards[table])]
+        """Files of all finished shards of a table, in name order, brought here if they lie elsewhere."""
+        return [self.fetch(table, name) for name in sorted(self.shards[table])]
+
+    def fetch(self, table: str, name: str) -> Path:
+        """The file of a finished shard, brought here if it lies elsewhere."""
+        return self.store.fetch(file_name(table, name), self.shards[table][name].bytes)
 
     def done(self, table: str, name: str) -> bool:
         """Whether a shard is finished: listed, and its file there with the size that was listed."""
-        shard, path = self.shards[table].get(name), self.path(table, name)
-        return shard is not None and path.is_file() and path.stat().st_size == shard.bytes
+        shard = self.shards[table].get(name)
+        return shard is not None and self.store.size(file_name(table, name)) == shard.bytes
 
     def add(self, table: str, shard: Shard) -> None:
         """Record a finished shard. Safe when several processes add at once: each keeps what the others added."""
-        with self._locked():
-            self.shards = Manifest.read(self.folder).shards
-            self.shards[table][shard.name] = shard
-            self._write()
+        self.include([(table, shard)])
+
+    def include(self, shards: Iterable[tuple[str, Shard]]) -> None:
+        """Record finished shards with their tables, and learn of those that others recorded."""
+        shards = list(shards)
+
+        def include() -> None:
+            for table, shard in shards:
+                self.shards[table][shard.name] = shard
+
+        self._change(include)
+
+    def refresh(self) -> None:
+        """Learn of the shards that others recorded."""
+        self.shards = Manifest.read(self.store).shards
 
     def finish(self, splits: Mapping[str, Mapping[str, Any]]) -> None:
         """Record what the splits consist of: the last thing that is written."""
-        with self._locked():
-            self.shards = Manifest.read(self.folder).shards
+
+        def finish() -> None:
             self.splits = {name: dict(content) for name, content in splits.items()}
-            self._write()
+
+        self._change(finish)
 
     def replace(self) -> None:
         """Write this manifest in the place of the one that is there, or of none: a whole change in one step."""
-        with self._locked():
-            self._write()
+        self.store.write(FILE, self.to_json().encode())
+
+    def _change(self, change: Callable[[], None]) -> None:
+        """Change what is there by now, however many do so at once."""
+        while True:
+            stored = self.store.read(FILE)
+            self.shards = Manifest._parsed(self.store, stored).shards if stored else self.shards
+            change()
+            content = self.to_json().encode()
+            if stored is None:
+                written = self.store.create(FILE, content)
+            else:
+                written = content == stored.content or self.store.replace(FILE, content, stored.tag)
+            if written:
+                return
 
     def to_json(self) -> str:
         """The file's content: indented, keys and shards in order, no time and no path."""
@@ -187,31 +228,27 @@ class Manifest:
 
     def create(self) -> None:
         """Write the first manifest, unless there is one: perhaps by another process, a moment ago."""
-        with self._locked():
-            if not (self.folder / FILE).exists():
-                self._write()
-
-    def _write(self) -> None:
-        atomic_write(self.folder / FILE, self.to_json())
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with explained(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / _LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        self.store.create(FILE, self.to_json().encode())
 
     def _refuse_other(self, config: dict[str, Any]) -> None:
         if self.origin["operation"] != "run":
             raise InputError(
-                f"{self.folder}: was made by `render-ih {self.origin['operation']}`, so no run can go on in it; give another "
-                "directory and append the result"
+                f"{self.store.url}: was made by `render-ih {self.origin['operation']}`, so no run can go on in it; give "
+                "another directory and append the result"
             )
-        refuse_other(self.folder, self.config, config)
+        refuse_other(self.store.url, self.config, config)
 
 
-def refuse_other(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+def _store(where: Path | Store) -> Store:
+    return FolderStore(where) if isinstance(where, str | Path) else where
+
+
+def file_name(table: str, name: str) -> str:
+    """Name of a shard's file within the dataset."""
+    return f"{table}/{name}.parquet"
+
+
+def refuse_other(place: Path | str, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
     """Refuse to go on with another configuration than that of the dataset.
 
     Raises:
@@ -221,12 +258,12 @@ def refuse_other(folder: Path, there: Mapping[str, Any], here: Mapping[str, Any]
     if differences:
         more = f" and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
         raise InputError(
-            f"{folder}: belongs to another configuration ({'; '.join(differences[:_SHOWN])}{more}); "
+            f"{place}: belongs to another configuration ({'; '.join(differences[:_SHOWN])}{more}); "
             "give another directory, or the configuration that it was made with"
         )
 
 
-def _refuse_version(path: Path, form: int, schema: str) -> None:
+def _refuse_version(path: str, form: int, schema: str) -> None:
     """Readable: this program's major version, up to its own minor one."""
     major, minor = (int(part) for part in schema.split("."))
     own_major, own_minor = (int(part) for part in VERSION.split("."))
@@ -238,18 +275,22 @@ def _refuse_version(path: Path, form: int, schema: str) -> None:
         )
 
 
-def refuse_foreign(folder: Path) -> None:
-    """Refuse a directory that holds something else than a dataset.
+def refuse_foreign(store: Store) -> None:
+    """Refuse a place that holds something else than a dataset.
 
     Raises:
         InputError: it does, or it is a file.
     """
+    folder = store.folder
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; give a directory for the dataset")
-    names = {path.name for path in folder.glob("*") if not is_partial(path)} - {_LOCK}
+    if isinstance(store, FolderStore):
+        names = {path.name for path in folder.glob("*") if not is_partial(path)} - {LOCK}
+    else:
+        names = {name.split("/")[0] for name in store.names("")}
     if names and FILE not in names:
         shown = ", ".join(sorted(names)[:_SHOWN])
-        raise InputError(f"{folder}: is not empty and not a dataset (it holds {shown}); give an empty directory")
+        raise InputError(f"{store.url}: is not empty and not a dataset (it holds {shown}); give an empty directory")
 
 
 def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:

@@ -4,14 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dataset.readers.source import RawPoses, rejected_row
-from dataset.schema import REJECTED
-from dataset.shards import write_shard
+from dataset.work.attempt import Attempt
 from hands.pose import TwoHandPose
 from tasks.run import Run
 from tasks.step import step
-
-UNREADABLE = "read"
-"""Shard of `rejected/` that lists what could not be read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +43,11 @@ class Candidates(Sequence[PoseBatch]):
     """Poses in a shard."""
     source: str
 
+    @property
+    def shards(self) -> list[str]:
+        """Names of the shards."""
+        return [f"{number:05d}" for number in range(len(self))]
+
     def __len__(self) -> int:
         return -(-len(self.raw.names) * self.copies // self.size)
 
@@ -57,7 +58,7 @@ class Candidates(Sequence[PoseBatch]):
         rows = [divmod(row, self.copies) for row in range(first, last)]
         bases = [self.raw.names[base] for base, _ in rows]
         return PoseBatch(
-            shard=f"{number:05d}",
+            shard=self.shards[number],
             names=[f"{base}-a{copy:03d}" for base, (_, copy) in zip(bases, rows, strict=True)],
             bases=bases,
             copies=[copy for _, copy in rows],
@@ -68,11 +69,13 @@ class Candidates(Sequence[PoseBatch]):
 
 
 @step
-def collect_poses(run: Run) -> Candidates:
-    """The shards of candidates; what could not be read goes to `rejected/`."""
+def collect_poses(run: Run, shard: str, attempt: Attempt) -> None:
+    """Read the raw poses; what could not be read is listed in a shard of `rejected/`, even when it is nothing."""
+    attempt.write("rejected", shard, [rejected_row(fault, run.source.kind) for fault in run.source.raw.faults])
+
+
+def candidates(run: Run) -> Candidates:
+    """The shards of candidates that a run works on."""
     raw, kind = run.source.raw, run.source.kind
-    if raw.faults and not run.manifest.done("rejected", UNREADABLE):
-        rows = [rejected_row(fault, kind) for fault in raw.faults]
-        run.manifest.add("rejected", write_shard(run.manifest.path("rejected", UNREADABLE), rows, REJECTED))
     wanted = [row for row, split in enumerate(raw.splits) if split in run.config.splits]
     return Candidates(raw[wanted], run.config.augmentation.copies + 1, run.config.shards.poses, kind)

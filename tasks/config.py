@@ -148,6 +148,44 @@ class MachineConfig(_Part):
     """Processes that draw views when they are thousands; 0: one a core."""
 
 
+class FleetConfig(_Part):
+    """Who makes the shards; docs/operations.md goes from one machine to many. No part of what the dataset is."""
+
+    poses: str = ""
+    """Deployment whose runs optimise shards of poses, e.g. render-ih-shards/gpu; empty: the leading process does."""
+    images: str = ""
+    """Deployment whose runs render shards of images; empty: the leading process does."""
+    most: int = Field(256, ge=1)
+    """Runs of a deployment at once; as many workers as there are take part up to this."""
+    lease_seconds: float = Field(60.0, ge=2)
+    """A shard whose worker has been silent for so long is given to another."""
+
+    def uses(self, stage: str) -> str:
+        """The deployment that makes a stage's shards; empty for none."""
+        return {"poses": self.poses, "images": self.images}.get(stage, "")
+
+
+class LimitsConfig(_Part):
+    """When a run stops before its end; the same command goes on from there. No part of what the dataset is."""
+
+    images: int = Field(0, ge=0)
+    """Stop when the dataset has so many images; 0: no limit."""
+    hours: float = Field(0.0, ge=0)
+    """Stop after so many hours of this run; 0: no limit."""
+    cost: float = Field(0.0, ge=0)
+    """Stop when this run has cost so much: worker hours times `price_per_hour`; 0: no limit."""
+    price_per_hour: float = Field(0.0, ge=0)
+    """Of one worker, in any currency."""
+    max_refused: float = Field(0.5, ge=0, le=1)
+    """Pause when more than this share of the last images rendered was refused (black, failed, labels differ)."""
+
+    @model_validator(mode="after")
+    def _a_cost_has_a_price(self) -> "LimitsConfig":
+        if self.cost and not self.price_per_hour:
+            raise ValueError("cost is limited, but price_per_hour is 0; say what a worker costs an hour")
+        return self
+
+
 class RenderIHConfig(_Part):
     """A run of render-ih."""
 
@@ -169,6 +207,8 @@ class RenderIHConfig(_Part):
     labels: LabelsConfig = LabelsConfig()
     shards: ShardsConfig = ShardsConfig()
     machine: MachineConfig = MachineConfig()
+    fleet: FleetConfig = FleetConfig()
+    limits: LimitsConfig = LimitsConfig()
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -176,7 +216,7 @@ class RenderIHConfig(_Part):
         return SPLITS if self.split == "all" else (self.split,)
 
     def identity(self) -> dict[str, Any]:
-        """What decides the dataset's content, as plain JSON values: all but the machine's part and where files lie.
+        """What decides the dataset's content, as plain JSON values: all but who makes it, how far, and where files lie.
 
         Whether faults end a run is no part of it either: where there are none, both ways make the same dataset.
         """
@@ -189,7 +229,7 @@ class RenderIHConfig(_Part):
         }
         if self.source.kind != "gestures":
             places["source"].add("names")
-        return json.loads(self.model_dump_json(exclude={"machine": True, **places}))
+        return json.loads(self.model_dump_json(exclude={"machine": True, "fleet": True, "limits": True, **places}))
 
 
 def load_config(file: Path | None, overrides: tuple[str, ...] = ()) -> RenderIHConfig:

@@ -8,8 +8,11 @@ from dataset.documents.croissant import write_croissant
 from dataset.inspection.contact_sheet import choose_rows, write_html, write_png
 from dataset.manifest import Manifest
 from dataset.splits import split_contents
+from dataset.work import control
 from tasks.run import Run
 from tasks.step import step
+
+DOCUMENTS = ("contact_sheet.png", "contact_sheet.html", "README.md", "croissant.json")
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,15 @@ def publish_dataset(run: Run) -> DatasetRef:
     """Finish the manifest and write what a person looks at first; where everything is."""
     manifest = run.manifest
     manifest.finish(split_contents(manifest.paths("images")))
-    return DatasetRef(
+    made = DatasetRef(
         folder=manifest.folder,
         images=manifest.rows("images"),
         poses=manifest.rows("poses"),
         rejected=manifest.rows("rejected"),
         contact_sheet=write_documents(manifest),
     )
+    control.clear(run.store)
+    return made
 
 
 def write_documents(manifest: Manifest) -> Path:
@@ -44,4 +49,6 @@ def write_documents(manifest: Manifest) -> Path:
     write_html(rows, manifest.folder / "contact_sheet.html", manifest.folder.name)
     write_card(manifest.folder)
     write_croissant(manifest.folder)
+    for name in DOCUMENTS:
+        manifest.store.publish(name)
     return manifest.folder / "contact_sheet.html"

@@ -14,9 +14,9 @@ from dataset.assets.environments import Environment
 from dataset.image_row import image_row
 from dataset.pictures import photo_cell
 from dataset.rows import camera_of
-from dataset.schema import IMAGES, REJECTED
-from dataset.shards import iterate_rows, rows_with, write_shard
+from dataset.shards import iterate_rows, rows_with
 from dataset.versions import code_version
+from dataset.work.attempt import Attempt
 from hands.joints import Side
 from rendering.checks.picture import check_picture
 from rendering.failures import Failure, RenderError
@@ -48,15 +48,13 @@ class Prepared(NamedTuple):
 
 
 @step
-def render_images(run: Run, shard: str) -> int:
-    """Render and label one plan shard and publish it; the number of images. A finished shard is left alone.
+def render_images(run: Run, shard: str, attempt: Attempt) -> int:
+    """Render and label one plan shard; the number of images.
 
     Blender keeps one environment in memory, so rows of one environment are drawn one after another; they are written in
     the plan's order, which is shuffled.
     """
-    if run.manifest.done("images", shard):
-        return run.manifest.shards["images"][shard].rows
-    plan = list(iterate_rows([run.manifest.path("plan", shard)]))
+    plan = list(iterate_rows([run.manifest.fetch("plan", shard)]))
     images, refused, shards = [], [], sorted(run.manifest.shards["plan"])
     title = f"Rendering part {shards.index(shard) + 1} of {len(shards)}"
     with bar(title, len(plan), "images") as advance:
@@ -65,11 +63,11 @@ def render_images(run: Run, shard: str) -> int:
             advance(1)
     if refused:
         name = f"render-{shard}"
-        run.manifest.add("rejected", write_shard(run.manifest.path("rejected", name), refused, REJECTED))
+        attempt.write("rejected", name, refused)
         say(f"{title}: {summary(refused)}; rejected/{name}.parquet lists them")
     place = {row["sample_id"]: number for number, row in enumerate(plan)}
     images.sort(key=lambda row: place[row["sample_id"]])
-    run.manifest.add("images", write_shard(run.manifest.path("images", shard), images, IMAGES))
+    attempt.write("images", shard, images)
     return len(images)
 
 

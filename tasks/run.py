@@ -16,6 +16,11 @@ from dataset.errors import InputError
 from dataset.manifest import FILE, Manifest, refuse_other
 from dataset.readers.source import RawPoses
 from dataset.splits import SPLITS
+from dataset.storage.opening import open_store
+from dataset.storage.store import Store
+from dataset.versions import code_version, library_versions
+from dataset.work import control
+from dataset.work.holder import worker_name
 from hands.contact import Anchors
 from hands.forearm import Forearm
 from hands.joints import Side
@@ -67,6 +72,13 @@ class Run(Inputs):
 
     manifest: Manifest
     resources: ExitStack = field(default_factory=ExitStack)
+    worker: str = field(default_factory=worker_name)
+    """Who works here, for people."""
+
+    @property
+    def store(self) -> Store:
+        """Where the dataset is."""
+        return self.manifest.store
 
     @classmethod
     @contextmanager
@@ -83,6 +95,15 @@ class Run(Inputs):
         skins = {split: [name for name, skin in self.skins.items() if skin.split == split] for split in SPLITS}
         config = self.config
         return Planner(self.hands, config.camera, config.look, environments, skins, config.seed)
+
+    def work_lighter(self) -> bool:
+        """After memory ran out: half the batch, and a new Blender process; False when the batch is one pose already."""
+        if "renderer" in self.__dict__:
+            self.renderer.close()
+        machine = self.config.machine
+        batch = max(1, machine.optimise_batch // 2)
+        self.config = self.config.model_copy(update={"machine": machine.model_copy(update={"optimise_batch": batch})})
+        return batch < machine.optimise_batch
 
     @cached_property
     def engine(self) -> Engine:
@@ -163,22 +184,52 @@ def _refuse_shared_shapes(raw: RawPoses) -> None:
 
 
 @contextmanager
-def open_run(config: RenderIHConfig, out: Path) -> Iterator[Run]:
-    """Check every input, then create or resume the dataset directory; what is bad is refused before anything is written.
+def open_run(config: RenderIHConfig, out: str | Path) -> Iterator[Run]:
+    """Check every input, then create or resume the dataset at `out`; what is bad is refused before anything is written.
 
-    Raw poses are read here when the directory is new, later when they are asked for in one that is there.
+    Raw poses are read here when the dataset is new, later when they are asked for in one that is there.
 
     Raises:
         InputError: a hand, pose or environment file is missing or damaged, a split lacks something, or `out` belongs to
             another run.
     """
-    is_new = not (Path(out) / FILE).exists()
-    inputs = _read_inputs(config, None if is_new else Manifest.read(out).config)
+    store = open_store(out)
+    is_new = store.read(FILE) is None
+    inputs = _read_inputs(config, None if is_new else Manifest.read(store).config)
     if is_new:
         check_splits(inputs.source.raw, config, inputs.environments, inputs.skins)
-    manifest = Manifest.open(out, config.identity() | {"inputs": inputs.checksums})
+    manifest = Manifest.open(store, config.identity() | {"inputs": inputs.checksums})
+    control.begin(store)
     with Run.of(inputs, manifest) as run:
         yield run
+
+
+@contextmanager
+def join_run(config: RenderIHConfig, out: str | Path) -> Iterator[Run]:
+    """A run that another process leads, for a worker that makes shards of it.
+
+    Raises:
+        InputError: no run goes on there, or it is of another configuration, other inputs or another program.
+    """
+    store = open_store(out)
+    order = control.Control.read(store)
+    if order is None:
+        raise InputError(f"{store.url}: no run goes on there; start one with `render-ih run`")
+    manifest = Manifest.read(store)
+    _refuse_skew(store.url, manifest, order)
+    inputs = _read_inputs(config, manifest.config)
+    refuse_other(store.url, manifest.config, config.identity() | {"inputs": inputs.checksums})
+    with Run.of(inputs, manifest) as run:
+        yield run
+
+
+def _refuse_skew(place: str, manifest: Manifest, order: control.Control) -> None:
+    """Another program, or other libraries, might make other rows."""
+    here = {"render-ih": code_version()} | library_versions()
+    there = {"render-ih": order.code_version} | manifest.run.versions
+    if other := [name for name in there if there[name] != here.get(name)]:
+        told = ", ".join(f"{name} {there[name]} there and {here.get(name, 'none')} here" for name in other)
+        raise InputError(f"{place}: this worker differs from the run ({told}); install the same versions on every node")
 
 
 @contextmanager
@@ -197,7 +248,7 @@ def reopen_run(manifest: Manifest, config_sha256: str, mano: Path | None = None)
     stored = {key: value for key, value in there.items() if key != "inputs"} | {"hands": {"mano": mano}}
     config = RenderIHConfig.model_validate(stored)
     inputs = _read_inputs(config, there)
-    refuse_other(manifest.folder, there, config.identity() | {"inputs": inputs.checksums})
+    refuse_other(manifest.store.url, there, config.identity() | {"inputs": inputs.checksums})
     with Run.of(inputs, manifest) as run:
         yield run
 

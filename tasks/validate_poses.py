@@ -5,8 +5,7 @@ from typing import Any
 import torch
 
 from dataset.rows import pose_cell
-from dataset.schema import POSES, REJECTED
-from dataset.shards import write_shard
+from dataset.work.attempt import Attempt
 from hands.forearm import WristBend, choose_bends
 from hands.joints import Side
 from hands.model import HandModel
@@ -23,7 +22,7 @@ from tasks.step import step
 
 
 @step
-def validate_poses(run: Run, batch: PoseBatch) -> int:
+def validate_poses(run: Run, batch: PoseBatch, attempt: Attempt) -> int:
     """Write the shard's accepted and rejected poses; the number accepted."""
     centred, referee = centre_on_origin(batch.poses, run), Referee(run.hands)
     # Rounded, so that the size of the batch does not show.
@@ -46,9 +45,8 @@ def validate_poses(run: Run, batch: PoseBatch) -> int:
                 }
                 accepted.append(_identity(batch, row) | {"split": batch.splits[row]} | hands | measured)
             advance(1)
-    for table, rows, schema in (("rejected", rejected, REJECTED), ("poses", accepted, POSES)):
-        path = run.manifest.path(table, batch.shard)
-        run.manifest.add(table, write_shard(path, rows, schema))
+    attempt.write("rejected", batch.shard, rejected)
+    attempt.write("poses", batch.shard, accepted)
     return len(accepted)
 
 

@@ -19,12 +19,13 @@ from dataset.manifest import FILE, Manifest, RunRecord, Shards
 from dataset.schema import TABLES
 from dataset.shards import Shard
 from dataset.splits import split_contents
+from dataset.storage.folder import LOCK
 from dataset.versions import code_version
 
 FOLDER = ".growing"
 _LOCK = ".growing.lock"
 _JOURNAL = "journal"
-_OWN = {FOLDER, _LOCK, ".manifest.lock"}
+_OWN = {FOLDER, _LOCK, LOCK}
 """What a stopped command leaves in a new folder."""
 _SHOWN = 3
 

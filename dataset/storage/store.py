@@ -7,7 +7,7 @@
 """
 
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Stored(NamedTuple):
@@ -18,6 +18,7 @@ class Stored(NamedTuple):
     """Changes with every write."""
 
 
+@runtime_checkable
 class Store(Protocol):
     """A dataset's files by name: relative paths with slashes, as `images/train-00000.parquet`.
 
@@ -57,7 +58,7 @@ class Store(Protocol):
         """Bring a file from storage to `folder / name`, unless one of that size lies there already; its path.
 
         Raises:
-            InputError: there is no such file.
+            InputError: there is no such file; in a folder that shows when it is opened.
         """
 
     def move(self, source: str, target: str) -> bool:

@@ -5,13 +5,10 @@ import pytest
 
 from dataset.manifest import Manifest
 from dataset.shards import ROWS_PER_GROUP, iterate_rows
+from flows.render_ih import PLAN, POSES
 from tasks import plan_images as planning
-from tasks.augment_poses import augment_poses
-from tasks.collect_poses import collect_poses
-from tasks.optimise_poses import optimise_poses
-from tasks.plan_images import plan_images
 from tasks.run import open_run
-from tasks.validate_poses import validate_poses
+from tasks.sharing.share import lead
 from tests.flows.small_run import config, rows
 
 MANY = ("camera={views: 80, per_track: 20, width: 128, height: 84}", "augmentation.copies=1")
@@ -19,9 +16,8 @@ MANY = ("camera={views: 80, per_track: 20, width: 128, height: 84}", "augmentati
 
 def planned(folder, *more):
     with open_run(config(*MANY, *more), folder) as run:
-        for raw in collect_poses(run):
-            validate_poses(run, optimise_poses(run, augment_poses(run, raw)))
-        plan_images(run)
+        for stage in (POSES, PLAN):
+            lead(run, stage)
     return folder
 
 

@@ -10,8 +10,10 @@ from click.testing import CliRunner
 from dataset.assets.environments import Environment
 from dataset.manifest import Manifest
 from flows.cli import main
-from tasks.render_images import render_images, summary
+from flows.render_ih import IMAGES
+from tasks.render_images import summary
 from tasks.run import open_run
+from tasks.sharing.share import lead
 from tests.flows.small_run import config, rows
 from tests.rendering.test_failures import killer
 
@@ -31,8 +33,7 @@ def render_all(folder: Path, change=lambda run: None) -> dict[str, dict]:
     """Render what is planned after `change` did its harm; the images by id."""
     with open_run(config(), folder) as run:
         change(run)
-        for shard in sorted(run.manifest.shards["plan"]):
-            render_images(run, shard)
+        lead(run, IMAGES)
     return {row["sample_id"]: row["image"]["bytes"] for row in rows(folder, "images")}
 
 

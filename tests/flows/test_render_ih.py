@@ -119,7 +119,7 @@ def test_under_prefect_every_step_is_recorded(tmp_path):
 
     with prefect_test_harness(server_startup_timeout=180):
         state = render_ih(
-            config("source.names=[prayer]", "augmentation.copies=0"), tmp_path / "flow", return_state=True
+            config("source.names=[prayer]", "augmentation.copies=0"), str(tmp_path / "flow"), return_state=True
         )
         assert state.is_completed()
         assert state.result().images == 1

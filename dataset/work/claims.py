@@ -1,0 +1,258 @@
+"""Which process makes which shard, written on storage: every shard of a stage has a claim that one process takes.
+
+`.work/claims/STAGE/SHARD.json` is free, held, done or failed, and changes by compare-and-swap alone. Its holder renews it
+while it works; one that stays the same for `lease` seconds, on the clock of the process that watches, is abandoned, and
+another takes it. Clocks of different machines are never compared. The step from held to done is the commit: it names the
+files that the holder has made, so of two processes that made the same shard exactly one has made it.
+"""
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from threading import Event, Lock, Thread
+from typing import Any
+
+from dataset.errors import StorageError
+from dataset.shards import Shard
+from dataset.storage.store import Store, Stored
+from dataset.work import control
+from dataset.work.attempt import Attempt, Made
+from dataset.work.holder import is_gone, this_process
+
+FOLDER = ".work/claims"
+MOST_FAULTS = 3
+"""Times that making a shard may fail before it is set aside."""
+MOST_LOST = 12
+"""Workers that a shard may lose before it is set aside: more than chance takes, for one that kills its workers."""
+_RENEWALS = 4
+"""In the time of a lease, so that a slow answer loses nothing."""
+
+Content = dict[str, Any]
+
+
+class ClaimLost(RuntimeError):
+    """Another process has taken the shard: this one was silent for too long."""
+
+
+@dataclass
+class Claim:
+    """A shard that this process holds."""
+
+    store: Store
+    stage: str
+    shard: str
+    content: Content
+    tag: str
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def new_attempt(self) -> Attempt:
+        """Where the shard's files are to be written."""
+        return Attempt(self.store, self.content["token"])
+
+    def renew(self) -> None:
+        """Say that this process is still at it.
+
+        Raises:
+            ClaimLost: another has it.
+        """
+        with self._lock:
+            if self.content["state"] == "held":
+                self._become({"beat": self.content["beat"] + 1})
+
+    def commit(self, attempt: Attempt) -> None:
+        """The shard is made. Its files are at their final places afterwards.
+
+        Raises:
+            ClaimLost: another has it; nothing of this attempt stays.
+        """
+        attempt.publish()
+        try:
+            with self._lock:
+                self._become({"state": "done", "made": [[table, asdict(shard)] for table, shard in attempt.made]})
+        except ClaimLost:
+            attempt.discard()
+            raise
+        attempt.place()
+
+    def release(self, fault: str = "") -> None:
+        """Give it back: others may take it at once. With a `fault` it counts as failed, and is set aside after three."""
+        with self._lock:
+            faults = self.content["faults"] + ([fault] if fault else [])
+            self._become({"state": "failed" if len(faults) >= MOST_FAULTS else "free", "faults": faults})
+
+    @contextmanager
+    def kept(self, lease: float, lost: Callable[[], None] | None = None) -> Iterator[None]:
+        """Renew it in the background while the block runs; `lost` is called, in that thread, when another has taken it."""
+        over = Event()
+        thread = Thread(target=self._keep, args=(over, lease / _RENEWALS, lost), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _keep(self, over: Event, every: float, lost: Callable[[], None] | None) -> None:
+        while not over.wait(every):
+            try:
+                self.renew()
+            except ClaimLost:
+                if lost and not over.is_set():
+                    lost()
+                return
+            except StorageError:
+                continue  # whether it still holds the shard, the commit will tell
+
+    def _become(self, changes: Content) -> None:
+        content = self.content | changes
+        tag = self.store.replace(_name(self.stage, self.shard), _encoded(content), self.tag)
+        if tag is None:
+            raise ClaimLost(f"{self.stage} {self.shard}: another process has taken it")
+        self.content, self.tag = content, tag
+
+
+@dataclass
+class _Quiet:
+    """How long a held claim has been seen not to change."""
+
+    tag: str
+    last: float
+    seconds: float = 0.0
+
+
+@dataclass
+class Claims:
+    """The claims of a stage, as this process knows them."""
+
+    store: Store
+    stage: str
+    shards: Sequence[str]
+    lease: float
+    """Seconds after which a claim that does not change is abandoned."""
+    worker: str = ""
+    """Name of this worker, for people."""
+    first: int = 0
+    """Number of the shard that is tried first: different ones keep workers out of each other's way."""
+    done: dict[str, Made] = field(default_factory=dict)
+    """Shards known to be done, with what was made."""
+    failed: dict[str, list[str]] = field(default_factory=dict)
+    """Shards known to be set aside, with their faults."""
+    held: dict[str, str] = field(default_factory=dict)
+    """Shards that were held when last looked at, with their workers' names."""
+    _listed: set[str] = field(default_factory=set)
+    """Shards that are known to have a claim."""
+    _quiet: dict[str, _Quiet] = field(default_factory=dict)
+    _clock: Callable[[], float] = time.monotonic
+
+    def take(self) -> Claim | None:
+        """A shard that nobody works on; None when there is none for now, or no more."""
+        order = self._open()
+        for look in (lambda: self._listed, self._list):  # what was listed before may do
+            listed = look()
+            for shard in order:
+                if shard not in listed and (claim := self._create(shard)):
+                    return claim
+        for shard in order:
+            if claim := self._take_over(shard):
+                return claim
+        return None
+
+    def look(self) -> list[Attempt]:
+        """Learn what has become of the shards; what has been made since the last look."""
+        listed, new = self._list(), []
+        for shard in self._open():
+            if shard in listed and (stored := self.store.read(_name(self.stage, shard))):
+                self._learn(shard, content := json.loads(stored.content))
+                if content["state"] == "done":
+                    new.append(Attempt(self.store, content["token"], self.done[shard]))
+        return new
+
+    @property
+    def finished(self) -> bool:
+        """Whether every shard is known to be done or set aside."""
+        return len(self.done) + len(self.failed) == len(self.shards)
+
+    def reopen(self, shard: str) -> None:
+        """Let a shard be made again that was set aside, or whose file is lost."""
+        name = _name(self.stage, shard)
+        stored = self.store.read(name)
+        if stored is not None and json.loads(stored.content)["state"] in ("done", "failed"):
+            self.store.replace(name, _encoded(_FREE), stored.tag)
+        self.done.pop(shard, None)
+        self.failed.pop(shard, None)
+
+    def _open(self) -> list[str]:
+        turned = [*self.shards[self.first :], *self.shards[: self.first]]
+        return [shard for shard in turned if shard not in self.done and shard not in self.failed]
+
+    def _list(self) -> set[str]:
+        prefix = f"{FOLDER}/{self.stage}/"
+        self._listed |= {name.removeprefix(prefix).removesuffix(".json") for name in self.store.names(prefix)}
+        return self._listed
+
+    def _create(self, shard: str) -> Claim | None:
+        content, name = _FREE | self._mine(), _name(self.stage, shard)
+        tag = self.store.create(name, _encoded(content))
+        self._listed.add(shard)
+        if tag is not None and self.store.size(control.FILE) is None:  # the run has ended, and its claims with it
+            self.store.remove(name)
+            return None
+        return Claim(self.store, self.stage, shard, content, tag) if tag else None
+
+    def _take_over(self, shard: str) -> Claim | None:
+        name = _name(self.stage, shard)
+        stored = self.store.read(name)
+        if stored is None:
+            return self._create(shard)
+        self._learn(shard, content := json.loads(stored.content))
+        if content["state"] == "held" and self._is_abandoned(shard, stored):
+            content["lost"] += 1
+            if content["lost"] >= MOST_LOST:
+                fault = f"{content['lost']} workers were lost while they made it"
+                self.store.replace(name, _encoded(content | {"state": "failed", "faults": [fault]}), stored.tag)
+                return None
+        elif content["state"] != "free":
+            return None
+        content |= self._mine()
+        tag = self.store.replace(name, _encoded(content), stored.tag)
+        return Claim(self.store, self.stage, shard, content, tag) if tag else None
+
+    def _learn(self, shard: str, content: Content) -> None:
+        self.held.pop(shard, None)
+        if content["state"] == "done":
+            self.done[shard] = [(table, Shard(**made)) for table, made in content["made"]]
+        elif content["state"] == "failed":
+            self.failed[shard] = content["faults"]
+        elif content["state"] == "held":
+            self.held[shard] = content["worker"]
+
+    def _is_abandoned(self, shard: str, stored: Stored) -> bool:
+        """Whether its holder is dead or silent. Time in which this process did not look counts little: it may have been
+        asleep, or cut off from storage together with the holder."""
+        if is_gone(json.loads(stored.content)["holder"]):
+            return True
+        now, quiet = self._clock(), self._quiet.get(shard)
+        if quiet is None or quiet.tag != stored.tag:
+            self._quiet[shard] = _Quiet(stored.tag, now)
+            return False
+        quiet.seconds += min(now - quiet.last, self.lease / _RENEWALS)
+        quiet.last = now
+        return quiet.seconds >= self.lease
+
+    def _mine(self) -> Content:
+        token = uuid.uuid4().hex
+        return {"state": "held", "token": token, "beat": 0, "worker": self.worker, "holder": this_process()}
+
+
+_FREE: Content = {"state": "free", "faults": [], "lost": 0}
+
+
+def _name(stage: str, shard: str) -> str:
+    return f"{FOLDER}/{stage}/{shard}.json"
+
+
+def _encoded(content: Content) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
