@@ -184,11 +184,17 @@ class Manifest:
         """Learn of the shards that others recorded."""
         self.shards = Manifest.read(self.store).shards
 
-    def finish(self, splits: Mapping[str, Mapping[str, Any]]) -> None:
-        """Record what the splits consist of: the last thing that is written."""
+    @property
+    def stopped(self) -> str:
+        """Why a finished dataset has fewer images than its plan; empty when it has all."""
+        return self.origin.get("stopped", "")
+
+    def finish(self, splits: Mapping[str, Mapping[str, Any]], stopped: str = "") -> None:
+        """Record what the splits consist of: the last thing that is written; `stopped` says why images are missing."""
 
         def finish() -> None:
             self.splits = {name: dict(content) for name, content in splits.items()}
+            self.origin = {"operation": self.origin["operation"]} | ({"stopped": stopped} if stopped else {})
 
         self._change(finish)
 

@@ -12,14 +12,17 @@ from typing import Literal
 from prefect import flow
 
 from dataset.work.attempt import Attempt
+from flows.operation.refusals import refuses_plainly
 from tasks.augment_poses import augment_poses
 from tasks.collect_poses import candidates, collect_poses
 from tasks.config import RenderIHConfig
+from tasks.limits import BudgetSpent, QualityAlarm
 from tasks.optimise_poses import optimise_poses
 from tasks.plan_images import plan_images
 from tasks.publish_dataset import DatasetRef, publish_dataset
 from tasks.render_images import render_images
 from tasks.run import Run, join_run, open_run
+from tasks.sharing.pause import pause
 from tasks.sharing.share import help_out, lead
 from tasks.sharing.stage import Stage
 from tasks.validate_poses import validate_poses
@@ -39,16 +42,23 @@ PLAN = Stage("plan", lambda run: ["plan"], plan_images, table="rejected", also="
 IMAGES = Stage("images", lambda run: sorted(run.manifest.shards["plan"]), render_images, table="images")
 
 
-@flow(name="render-ih", validate_parameters=True)
+@flow(name="render-ih", validate_parameters=False)
+@refuses_plainly
 def render_ih(config: RenderIHConfig, out: str = "out/render-ih") -> DatasetRef:
     """Make the dataset that `config` describes at `out`, a folder or s3://bucket/prefix, or finish the one that is there."""
     with open_run(config, out) as run:
-        for stage in (COLLECT, POSES, PLAN, IMAGES):
-            lead(run, stage)
+        try:
+            for stage in (COLLECT, POSES, PLAN, IMAGES):
+                lead(run, stage)
+        except BudgetSpent as spent:
+            return publish_dataset(run, stopped=str(spent))
+        except QualityAlarm as alarm:
+            pause(run, str(alarm))
         return publish_dataset(run)
 
 
-@flow(name="render-ih-shards", validate_parameters=True)
+@flow(name="render-ih-shards", validate_parameters=False)
+@refuses_plainly
 def render_ih_shards(config: RenderIHConfig, out: str, stage: Literal["poses", "images"] = "images") -> int:
     """Work on the dataset at `out`, which a run of render-ih leads, until the stage is made; how many shards were made here."""
     with join_run(config, out) as run:

@@ -159,6 +159,8 @@ class FleetConfig(_Part):
     """Runs of a deployment at once; as many workers as there are take part up to this."""
     lease_seconds: float = Field(60.0, ge=2)
     """A shard whose worker has been silent for so long is given to another."""
+    shard_hours: float = Field(6.0, gt=0)
+    """A shard that takes longer has failed."""
 
     def uses(self, stage: str) -> str:
         """The deployment that makes a stage's shards; empty for none."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dataset.documents.card import write_card
 from dataset.documents.croissant import write_croissant
+from dataset.errors import InputError
 from dataset.inspection.contact_sheet import choose_rows, write_html, write_png
 from dataset.manifest import Manifest
 from dataset.splits import split_contents
@@ -24,21 +25,31 @@ class DatasetRef:
     poses: int
     rejected: int
     contact_sheet: Path
+    stopped: str = ""
+    """Why there are fewer images than planned; empty when there are all."""
 
 
 @step
-def publish_dataset(run: Run) -> DatasetRef:
-    """Finish the manifest and write what a person looks at first; where everything is."""
+def publish_dataset(run: Run, stopped: str = "") -> DatasetRef:
+    """Finish the manifest and write what a person looks at first; where everything is. `stopped`: why images are missing.
+
+    Raises:
+        InputError: it was stopped before there was an image.
+    """
     manifest = run.manifest
-    manifest.finish(split_contents(manifest.paths("images")))
+    if stopped and not manifest.rows("images"):
+        raise InputError(f"{stopped}, before there was an image; the same command goes on from there")
+    manifest.finish(split_contents(manifest.paths("images")), stopped)
     made = DatasetRef(
         folder=manifest.folder,
         images=manifest.rows("images"),
         poses=manifest.rows("poses"),
         rejected=manifest.rows("rejected"),
         contact_sheet=write_documents(manifest),
+        stopped=stopped,
     )
-    control.clear(run.store)
+    if not stopped:
+        control.clear(run.store)
     return made
 
 

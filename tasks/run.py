@@ -35,6 +35,7 @@ from rendering.supervisor import Renderer
 from rendering.surface import HandSurface
 from rendering.views.planner import Planner
 from tasks.config import RenderIHConfig
+from tasks.limits import Watch
 from tasks.pose_source import PoseSource, open_source
 
 
@@ -74,6 +75,11 @@ class Run(Inputs):
     resources: ExitStack = field(default_factory=ExitStack)
     worker: str = field(default_factory=worker_name)
     """Who works here, for people."""
+    watch: Watch = field(init=False)
+    """What the run has used, against its limits."""
+
+    def __post_init__(self) -> None:
+        self.watch = Watch(self.config.limits)
 
     @property
     def store(self) -> Store:
@@ -201,7 +207,11 @@ def open_run(config: RenderIHConfig, out: str | Path) -> Iterator[Run]:
     manifest = Manifest.open(store, config.identity() | {"inputs": inputs.checksums})
     control.begin(store)
     with Run.of(inputs, manifest) as run:
-        yield run
+        try:
+            yield run
+        except BaseException as error:
+            control.end(store, f"{type(error).__name__}: {error}")
+            raise
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from dataset.atomic import atomic_write, explained, is_partial, sync_folder
@@ -51,13 +52,13 @@ class FolderStore:
         self._put(name, content)
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there, and the folders that it leaves empty."""
-        path = self._path(name)
-        with explained(path):
-            path.unlink(missing_ok=True)
-        with suppress(OSError):
-            for folder in path.relative_to(self.folder).parents[:-1]:
-                (self.folder / folder).rmdir()
+        """Remove a file, if it is there."""
+        with explained(self._path(name)):
+            self._path(name).unlink(missing_ok=True)
+
+    def clear(self, prefix: str) -> None:
+        """Remove all files whose names begin with a prefix, and its folders."""
+        shutil.rmtree(self._path(prefix), ignore_errors=True)
 
     def names(self, prefix: str) -> list[str]:
         """Names that begin with a prefix, in order; unfinished files are left out."""

@@ -45,6 +45,9 @@ class Store(Protocol):
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
 
+    def clear(self, prefix: str) -> None:
+        """Remove all files whose names begin with a prefix: a folder's name with a slash at the end."""
+
     def names(self, prefix: str) -> list[str]:
         """Names that begin with a prefix, in order: `prefix` is a folder's name with a slash at the end."""
 

@@ -95,7 +95,7 @@ def _unfinished(connection: duckdb.DuckDBPyConnection, manifest: Manifest) -> It
     ((count,),) = connection.sql(
         "SELECT count(*) FROM plan ANTI JOIN images USING (sample_id) ANTI JOIN rejected USING (sample_id)"
     ).fetchall()
-    if count:
+    if count and not manifest.stopped:
         remedy = "give the command that made it again to finish it"
         yield Problem("plan", "unfinished", f"{count:,} planned images were neither rendered nor refused; {remedy}")
     elif not manifest.is_finished and manifest.rows("images"):

@@ -149,7 +149,7 @@ class Claims:
 
     def take(self) -> Claim | None:
         """A shard that nobody works on; None when there is none for now, or no more."""
-        order = self._open()
+        order = self.open
         for look in (lambda: self._listed, self._list):  # what was listed before may do
             listed = look()
             for shard in order:
@@ -163,7 +163,7 @@ class Claims:
     def look(self) -> list[Attempt]:
         """Learn what has become of the shards; what has been made since the last look."""
         listed, new = self._list(), []
-        for shard in self._open():
+        for shard in self.open:
             if shard in listed and (stored := self.store.read(_name(self.stage, shard))):
                 self._learn(shard, content := json.loads(stored.content))
                 if content["state"] == "done":
@@ -184,7 +184,9 @@ class Claims:
         self.done.pop(shard, None)
         self.failed.pop(shard, None)
 
-    def _open(self) -> list[str]:
+    @property
+    def open(self) -> list[str]:
+        """Shards not known to be done or set aside, in the order in which this process tries them."""
         turned = [*self.shards[self.first :], *self.shards[: self.first]]
         return [shard for shard in turned if shard not in self.done and shard not in self.failed]
 
@@ -212,7 +214,9 @@ class Claims:
             content["lost"] += 1
             if content["lost"] >= MOST_LOST:
                 fault = f"{content['lost']} workers were lost while they made it"
-                self.store.replace(name, _encoded(content | {"state": "failed", "faults": [fault]}), stored.tag)
+                content |= {"state": "failed", "faults": [fault]}
+                if self.store.replace(name, _encoded(content), stored.tag):
+                    self._learn(shard, content)
                 return None
         elif content["state"] != "free":
             return None

@@ -1,9 +1,11 @@
 """What a run tells all who work on it: go on, or stop and why. While it is there, the run goes on."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
+from dataset.errors import InputError
 from dataset.storage.store import Store
 from dataset.versions import code_version
 
@@ -44,8 +46,15 @@ def begin(store: Store) -> None:
     Control("running", code_version=code_version()).write(store)
 
 
+def end(store: Store, reason: str) -> None:
+    """Whoever works on the run stops, unless it was paused or is finished."""
+    with suppress(InputError):
+        order = Control.read(store)
+        if order is not None and order.is_running:
+            Control("stopped", reason, code_version()).write(store)
+
+
 def clear(store: Store) -> None:
     """The dataset is finished: nothing of the work stays. The state goes first, so that nobody takes up anything."""
     store.remove(FILE)
-    for name in store.names(FOLDER):
-        store.remove(name)
+    store.clear(FOLDER)

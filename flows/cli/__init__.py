@@ -2,10 +2,13 @@
 
 from flows.cli.assets import assets
 from flows.cli.datasets import append, export, inspect, merge, subset, verify, view
+from flows.cli.operation import deploy
 from flows.cli.root import main
 from flows.cli.runs import doctor, rerender, run
+from flows.cli.serving import server, worker
 from flows.cli.training import train
 
-COMMANDS = (run, doctor, rerender, verify, inspect, view, export, merge, append, subset, train, assets)
+DATASETS = (run, doctor, rerender, verify, inspect, view, export, merge, append, subset)
+COMMANDS = (*DATASETS, train, assets, server, deploy, worker)
 for command in COMMANDS:
     main.add_command(command)

@@ -23,6 +23,7 @@ class Interruption:
         self.last_act: Callable[[], object] | None = None
         """What is done before a process is ended that does not end by itself."""
         self._armed = False
+        self._end: threading.Timer | None = None
 
     def __call__(self, error: BaseException) -> None:
         """Raise `error` where the work is, as soon as Python gets to it; outside the main thread at the next `check`."""
@@ -50,6 +51,8 @@ class Interruption:
             yield self
         finally:
             self._armed = False
+            if self._end is not None:
+                self._end.cancel()
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -57,9 +60,9 @@ class Interruption:
         self.check()
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:
-        timer = threading.Timer(GRACE, self._leave)
-        timer.daemon = True
-        timer.start()
+        self._end = threading.Timer(GRACE, self._leave)
+        self._end.daemon = True
+        self._end.start()
         raise Stopped("SIGTERM")
 
     def _leave(self) -> None:

@@ -6,24 +6,29 @@ of one run do no harm: they share the work.
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from threading import Timer
 from zlib import crc32
 
 from dataset.errors import InputError, StorageError
 from dataset.work.attempt import Made
 from dataset.work.claims import Claim, ClaimLost, Claims
-from dataset.work.control import Control
 from tasks.progress import say
 from tasks.run import Run
+from tasks.sharing.crew import crew
 from tasks.sharing.interruption import Interruption, Stopped
+from tasks.sharing.pulse import Record, pulse
 from tasks.sharing.stage import Stage
 from tasks.sharing.troubles import Trouble, trouble_of
 
 POLL = 1.0
 """Seconds between looks when there is nothing to take."""
+BEATS = 4
+"""Of a worker's record, in the time of a lease."""
 _WRITE_EVERY = 5.0
 """Seconds between changes of the manifest, which grows with the number of shards."""
+_FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 """Seconds, after trouble with storage."""
 
@@ -33,14 +38,21 @@ def lead(run: Run, stage: Stage) -> None:
 
     Raises:
         InputError: something that every worker needs is bad, or shards were set aside; everything else is made then.
+        BudgetSpent, QualityAlarm: see `tasks.limits`.
     """
     work = Work.of(run, stage)
     work.take_stock()
-    with work.interruption.armed():
+    helpers = crew(run.config, run.store.url, stage.name) if run.config.fleet.uses(stage.name) else nullcontext()
+    with work.at_work(obey=False), helpers as helping:
         while not work.over:
-            if not work.make_one():
+            progressed = work.collect()
+            run.watch.check(work.images)
+            if helping is None:
+                workers = int(work.make_one() or not time.sleep(POLL))
+            else:
                 time.sleep(POLL)
-            work.collect()
+                workers = helping.keep_up(len(work.claims.open), progressed)
+            run.watch.spend(workers)
     work.collect(at_once=True)
     work.refuse_failed()
 
@@ -48,16 +60,16 @@ def lead(run: Run, stage: Stage) -> None:
 def help_out(run: Run, stage: Stage) -> int:
     """Make shards of a stage until all are made by somebody, or the run is told to stop; how many were made here."""
     work = Work.of(run, stage)
-    with work.interruption.armed():
-        try:
+    try:
+        with work.at_work(obey=True):
             while not work.over:
-                work.obey()
+                work.interruption.check()
                 if not work.make_one():
                     time.sleep(POLL)
                     work.claims.look()
-        except Stopped as told:
-            say(f"{run.worker}: stops ({told}); what it was at goes to others")
-    return work.made
+    except Stopped as told:
+        say(f"{run.worker}: stops ({told}); what it was at goes to others")
+    return work.record.shards
 
 
 @dataclass
@@ -68,8 +80,7 @@ class Work:
     stage: Stage
     claims: Claims
     interruption: Interruption = field(default_factory=Interruption)
-    made: int = 0
-    """Shards that this process has made."""
+    record: Record = field(default_factory=lambda: Record("", ""))
     pause: float = 0.0
     """Seconds to wait before the next shard, after trouble with storage."""
     _new: list[Made] = field(default_factory=list)
@@ -88,6 +99,20 @@ class Work:
     def over(self) -> bool:
         """Whether all is made or set aside."""
         return self.claims.finished
+
+    @property
+    def images(self) -> int:
+        """Images that the dataset has."""
+        new = sum(shard.rows for made in self._new for table, shard in made if table == "images")
+        return self.run.manifest.rows("images") + new
+
+    @contextmanager
+    def at_work(self, obey: bool) -> Iterator[None]:
+        """In the block shards are made; with `obey` until the run says stop."""
+        every = self.claims.lease / BEATS
+        with self.interruption.armed(), pulse(self.run, self.interruption, every, obey) as self.record:
+            self.record.stage = self.stage.name
+            yield
 
     def take_stock(self) -> None:
         """What others have made meanwhile counts; what was set aside or lost is opened again."""
@@ -114,25 +139,17 @@ class Work:
         self._make(claim)
         return True
 
-    def collect(self, at_once: bool = False) -> None:
-        """Bring what was made into the manifest; a moment later unless `at_once`."""
-        for attempt in self.claims.look():
+    def collect(self, at_once: bool = False) -> bool:
+        """Bring what was made into the manifest; a moment later unless `at_once`. Whether anything was made."""
+        found = self.claims.look()
+        for attempt in found:
             attempt.place()
+            self.run.watch.saw(attempt.made)
             self._new.append(attempt.made)
         if self._new and (at_once or self.over or time.monotonic() - self._written > _WRITE_EVERY):
             self.run.manifest.include(shard for made in self._new for shard in made)
             self._new, self._written = [], time.monotonic()
-
-    def obey(self) -> None:
-        """Stop when the run says so.
-
-        Raises:
-            Stopped: it does, or it has ended.
-        """
-        self.interruption.check()
-        order = Control.read(self.run.store)
-        if order is None or not order.is_running:
-            raise Stopped(f"the run is {order.state}: {order.reason}" if order else "the run has ended")
+        return bool(found)
 
     def refuse_failed(self) -> None:
         """Say what was set aside.
@@ -148,14 +165,18 @@ class Work:
             )
 
     def _make(self, claim: Claim) -> None:
-        lost = lambda: self.interruption(ClaimLost(f"{claim.stage} {claim.shard}"))  # noqa: E731
-        self.interruption.last_act = claim.release
+        self.record.shard, self.interruption.last_act = claim.shard, claim.release
         attempt = claim.new_attempt()
+        lost, late = ClaimLost(claim.shard), TimeoutError(f"took longer than {self.run.config.fleet.shard_hours:g} h")
+        limit = Timer(3600 * self.run.config.fleet.shard_hours, self.interruption, [late])
+        limit.daemon = True
+        limit.start()
         try:
-            with claim.kept(self.claims.lease, lost):
+            with claim.kept(self.claims.lease, lambda: self.interruption(lost)):
                 self.stage.make(self.run, claim.shard, attempt)
                 claim.commit(attempt)
-            self.made, self.pause = self.made + 1, 0.0
+            self.record.count(attempt.made)
+            self.pause = 0.0
         except ClaimLost:
             say(f"{self.stage.name} {claim.shard}: another worker has taken it over")
         except Exception as error:
@@ -164,9 +185,10 @@ class Work:
             _release(claim)
             raise
         finally:
-            self.interruption.last_act = None
-            with suppress(StorageError):
-                if claim.content["state"] != "done":
+            limit.cancel()
+            self.record.shard, self.interruption.last_act = "", None
+            if claim.content["state"] != "done":
+                with suppress(InputError, OSError):
                     attempt.discard()
 
     def _react(self, claim: Claim, error: Exception) -> None:
@@ -188,7 +210,7 @@ class Work:
     def _wait_for_storage(self, error: Exception) -> None:
         if self.pause >= _LONGEST_PAUSE:
             raise error
-        self.pause = min(_LONGEST_PAUSE, 2 * self.pause or 1.0)
+        self.pause = min(_LONGEST_PAUSE, 2 * self.pause or _FIRST_PAUSE)
         say(f"{error}; again in {self.pause:g} s")
 
 
