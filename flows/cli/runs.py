@@ -8,23 +8,27 @@ import click
 from flows.cli.root import MANO, PATH
 
 CONFIG_HELP = "Recipe (YAML); configs/demo.yaml when none is named. Every key with its meaning: docs/configuration.md."
+PREFECT_HELP = (
+    "On the configured Prefect server only; or unrecorded. Default: there if it answers, or else recorded later."
+)
 
 
 @click.command()
 @click.option("--config", "file", type=PATH, default=None, help=CONFIG_HELP)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one key, e.g. camera.views=4.")
 @click.option("--out", type=PATH, default=Path("out/render-ih"), help="Dataset directory.")
-@click.option("--prefect", is_flag=True, help="Record the run on the Prefect server that is configured.")
-def run(file: Path | None, overrides: tuple[str, ...], out: Path, prefect: bool) -> None:
+@click.option("--prefect/--no-prefect", default=None, envvar="RENDER_IH_PREFECT", show_envvar=True, help=PREFECT_HELP)
+def run(file: Path | None, overrides: tuple[str, ...], out: Path, prefect: bool | None) -> None:
     """Make a dataset, or finish one: poses, images, labels, contact sheet."""
     click.echo("render-ih: loading", err=True)
     from dataset.assets.environments import presence
-    from flows.render_ih import render_ih, run_without_server
+    from flows.render_ih import render_ih
     from tasks.config import DEMO, load_config
+    from tasks.recording.run_flow import run_flow
 
     config = load_config(file or DEMO, overrides)
     click.echo(f"render-ih: {presence(config.environments.folder)}", err=True)
-    made = (render_ih if prefect else run_without_server)(config, out)
+    made = run_flow(render_ih, prefect, config, str(out))
     click.echo(f"dataset:       {made.folder}  ({made.images} images of {made.poses} poses; {made.rejected} refused)")
     click.echo(f"contact sheet: {made.contact_sheet}")
 

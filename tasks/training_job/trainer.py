@@ -1,0 +1,35 @@
+"""The trainers that jobs can run."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from dataset.errors import InputError
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What trains a network: a module that torchrun starts once a process, by the contract of docs/training-jobs.md."""
+
+    network: str
+    module: str
+    table: str
+    """The table of the dataset that it learns from."""
+
+    def check(self) -> None:
+        """Refuse before any work what this version cannot train.
+
+        Raises:
+            InputError: there is no such module.
+        """
+        try:
+            found = find_spec(self.module)
+        except ModuleNotFoundError as error:
+            if not self.module.startswith(str(error.name)):
+                raise  # the trainer is there, and what it needs is not
+            found = None
+        if found is None:
+            raise InputError(f"this version of render-ih has no trainer for {self.network} yet")
+
+
+IHDIFF = Trainer("IHDiff", "models.ihdiff.train", "poses")
+TRANSHAND = Trainer("TransHand", "models.transhand.train", "images")
