@@ -20,7 +20,10 @@ DOCUMENTS = ("contact_sheet.png", "contact_sheet.html", "README.md", "croissant.
 class DatasetRef:
     """Where a finished dataset is and how much it holds."""
 
+    url: str
+    """Where it is, as it was given."""
     folder: Path
+    """Where its files are on this machine."""
     images: int
     poses: int
     rejected: int
@@ -41,6 +44,7 @@ def publish_dataset(run: Run, stopped: str = "") -> DatasetRef:
         raise InputError(f"{stopped}, before there was an image; the same command goes on from there")
     manifest.finish(split_contents(manifest.paths("images")), stopped)
     made = DatasetRef(
+        url=run.store.url,
         folder=manifest.folder,
         images=manifest.rows("images"),
         poses=manifest.rows("poses"),

@@ -196,7 +196,7 @@ class Claims:
         return self._listed
 
     def _create(self, shard: str) -> Claim | None:
-        content, name = _FREE | self._mine(), _name(self.stage, shard)
+        content, name = self._mine(_FREE), _name(self.stage, shard)
         tag = self.store.create(name, _encoded(content))
         self._listed.add(shard)
         if tag is not None and self.store.size(control.FILE) is None:  # the run has ended, and its claims with it
@@ -220,7 +220,7 @@ class Claims:
                 return None
         elif content["state"] != "free":
             return None
-        content |= self._mine()
+        content = self._mine(content)
         tag = self.store.replace(name, _encoded(content), stored.tag)
         return Claim(self.store, self.stage, shard, content, tag) if tag else None
 
@@ -246,12 +246,13 @@ class Claims:
         quiet.last = now
         return quiet.seconds >= self.lease
 
-    def _mine(self) -> Content:
-        token = uuid.uuid4().hex
-        return {"state": "held", "token": token, "beat": 0, "worker": self.worker, "holder": this_process()}
+    def _mine(self, content: Content) -> Content:
+        mine = {"state": "held", "token": uuid.uuid4().hex, "beat": 0, "worker": self.worker, "holder": this_process()}
+        return content | mine | {"takes": content["takes"] + 1}
 
 
-_FREE: Content = {"state": "free", "faults": [], "lost": 0}
+_FREE: Content = {"state": "free", "takes": 0, "faults": [], "lost": 0}
+"""`takes` counts the workers that have had the shard."""
 
 
 def _name(stage: str, shard: str) -> str:

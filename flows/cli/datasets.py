@@ -8,7 +8,7 @@ import click
 
 from dataset.exports.formats import FORMATS
 from dataset.manifest import Manifest
-from flows.cli.root import DATASET, MANO, PATH, new_folder
+from flows.cli.root import DATASET, MANO, PATH, Dataset, Folder, new_folder
 
 _SHOWN = 100
 """Problems that are listed in a terminal."""
@@ -104,7 +104,7 @@ def export(dataset: Path, name: str, out: Path, samples: int, mano: Path | None)
 
 
 @click.command()
-@click.argument("datasets", type=PATH, nargs=-1, required=True)
+@click.argument("datasets", type=Dataset(), nargs=-1, required=True)
 @new_folder("the new dataset")
 def merge(datasets: tuple[Path, ...], out: Path) -> None:
     """Put finished DATASETS together into a new one."""
@@ -118,8 +118,8 @@ def merge(datasets: tuple[Path, ...], out: Path) -> None:
 
 
 @click.command()
-@DATASET
-@click.argument("other", type=PATH)
+@click.argument("dataset", type=Folder())
+@click.argument("other", type=Dataset())
 def append(dataset: Path, other: Path) -> None:
     """Add all of another finished dataset to a DATASET."""
     from dataset.growing.union import append as add

@@ -9,14 +9,47 @@ import click
 from dataset.errors import InputError
 
 PATH = click.Path(path_type=Path)
+
+
+class Dataset(click.ParamType):
+    """A dataset's folder; one in a bucket, s3://bucket/prefix, is brought to the user's cache first."""
+
+    name = "dataset"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Where the dataset lies on this machine."""
+        if "://" not in str(value):
+            return Path(value)
+        from dataset.storage.mirror import local_copy
+        from tasks.progress import bar
+
+        return local_copy(value, bar)
+
+
+class Folder(click.ParamType):
+    """A folder of this machine."""
+
+    name = "folder"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path.
+
+        Raises:
+            InputError: it is a URL.
+        """
+        if "://" in str(value):
+            raise InputError(f"{value}: this command writes to folders only; copy the dataset to one first")
+        return Path(value)
+
+
 MANO = click.option("--mano", type=PATH, default=None, help="MANO folder, when the dataset was made with MANO.")
-DATASET = click.argument("dataset", type=PATH)
+DATASET = click.argument("dataset", type=Dataset())
 
 
 def new_folder(what: str) -> Callable:
     """`--out DIR`, required: the folder of something that is made."""
     return click.option(
-        "--out", type=PATH, required=True, help=f"Folder for {what}; new, or of the same command stopped."
+        "--out", type=Folder(), required=True, help=f"Folder for {what}; new, or of the same command stopped."
     )
 
 

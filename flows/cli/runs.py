@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from flows.cli.root import MANO, PATH
+from flows.cli.root import MANO, PATH, Dataset
 
 CONFIG_HELP = "Recipe (YAML); configs/demo.yaml when none is named. Every key with its meaning: docs/configuration.md."
 PREFECT_HELP = (
@@ -16,9 +16,9 @@ PREFECT_HELP = (
 @click.command()
 @click.option("--config", "file", type=PATH, default=None, help=CONFIG_HELP)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one key, e.g. camera.views=4.")
-@click.option("--out", type=PATH, default=Path("out/render-ih"), help="Dataset directory.")
+@click.option("--out", default="out/render-ih", help="Dataset: a folder, or s3://bucket/prefix.")
 @click.option("--prefect/--no-prefect", default=None, envvar="RENDER_IH_PREFECT", show_envvar=True, help=PREFECT_HELP)
-def run(file: Path | None, overrides: tuple[str, ...], out: Path, prefect: bool | None) -> None:
+def run(file: Path | None, overrides: tuple[str, ...], out: str, prefect: bool | None) -> None:
     """Make a dataset, or finish one: poses, images, labels, contact sheet."""
     click.echo("render-ih: loading", err=True)
     from dataset.assets.environments import presence
@@ -28,9 +28,11 @@ def run(file: Path | None, overrides: tuple[str, ...], out: Path, prefect: bool 
 
     config = load_config(file or DEMO, overrides)
     click.echo(f"render-ih: {presence(config.environments.folder)}", err=True)
-    made = run_flow(render_ih, prefect, config, str(out))
-    click.echo(f"dataset:       {made.folder}  ({made.images} images of {made.poses} poses; {made.rejected} refused)")
+    made = run_flow(render_ih, prefect, config, out)
+    click.echo(f"dataset:       {made.url}  ({made.images} images of {made.poses} poses; {made.rejected} refused)")
     click.echo(f"contact sheet: {made.contact_sheet}")
+    if made.stopped:
+        click.echo(f"stopped:       {made.stopped}; the same command goes on from there")
 
 
 @click.command()
@@ -47,7 +49,7 @@ def doctor(mano: Path | None) -> None:
 
 @click.command()
 @click.argument("sample_id")
-@click.option("--dataset", type=PATH, required=True, help="Dataset directory.")
+@click.option("--dataset", type=Dataset(), required=True, help="Dataset directory, or s3://bucket/prefix.")
 @click.option("--out", type=PATH, default=None, help="PNG to write; default SAMPLE_ID.png.")
 @click.option("--samples", type=click.IntRange(1), default=None, help="Light paths a pixel, instead of the row's own.")
 @MANO
