@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dataset.readers.source import RawPoses, rejected_row
 from dataset.work.attempt import Attempt
+from dataset.work.raw_poses import write_raw
 from hands.pose import TwoHandPose
 from tasks.run import Run
 from tasks.step import step
@@ -70,12 +71,13 @@ class Candidates(Sequence[PoseBatch]):
 
 @step
 def collect_poses(run: Run, shard: str, attempt: Attempt) -> None:
-    """Read the raw poses; what could not be read is listed in a shard of `rejected/`, even when it is nothing."""
+    """Read the raw poses, for all who work; what could not be read is in a shard of `rejected/`, even when it is nothing."""
+    write_raw(run.store, run.source.raw)
     attempt.write("rejected", shard, [rejected_row(fault, run.source.kind) for fault in run.source.raw.faults])
 
 
 def candidates(run: Run) -> Candidates:
     """The shards of candidates that a run works on."""
-    raw, kind = run.source.raw, run.source.kind
+    raw = run.raw
     wanted = [row for row, split in enumerate(raw.splits) if split in run.config.splits]
-    return Candidates(raw[wanted], run.config.augmentation.copies + 1, run.config.shards.poses, kind)
+    return Candidates(raw[wanted], run.config.augmentation.copies + 1, run.config.shards.poses, run.source.kind)

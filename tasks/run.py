@@ -21,6 +21,7 @@ from dataset.storage.store import Store
 from dataset.versions import code_version, library_versions
 from dataset.work import control
 from dataset.work.holder import worker_name
+from dataset.work.raw_poses import read_raw
 from hands.contact import Anchors
 from hands.forearm import Forearm
 from hands.joints import Side
@@ -101,6 +102,11 @@ class Run(Inputs):
         skins = {split: [name for name, skin in self.skins.items() if skin.split == split] for split in SPLITS}
         config = self.config
         return Planner(self.hands, config.camera, config.look, environments, skins, config.seed)
+
+    @cached_property
+    def raw(self) -> RawPoses:
+        """The raw poses: those that the run's leader has put on storage, or else those of the source."""
+        return read_raw(self.store) or self.source.raw
 
     def work_lighter(self) -> bool:
         """After memory ran out: half the batch, and a new Blender process; False when the batch is one pose already."""
@@ -227,6 +233,7 @@ def join_run(config: RenderIHConfig, out: str | Path) -> Iterator[Run]:
         raise InputError(f"{store.url}: no run goes on there; start one with `render-ih run`")
     manifest = Manifest.read(store)
     _refuse_skew(store.url, manifest, order)
+    config = config.model_copy(update={"source": config.source.model_copy(update={"path": None})})  # see Run.raw
     inputs = _read_inputs(config, manifest.config)
     refuse_other(store.url, manifest.config, config.identity() | {"inputs": inputs.checksums})
     with Run.of(inputs, manifest) as run:
