@@ -20,8 +20,7 @@ _PATIENCE_S = 180
 
 def command(*words: str) -> list[str]:
     """The command line of `render-ih server` and `render-ih worker` with these words."""
-    code = "from flows.cli.root import main; from flows.cli.serving import server, worker"
-    code += "; main.add_command(server); main.add_command(worker); main()"
+    code = "from flows.cli import main; main()"
     return [sys.executable, "-c", code, *words]
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dataset.errors import InputError
 from flows.operation.node_devices import device_environment
@@ -22,7 +22,7 @@ DEFAULTS = {
 }
 """Settings of a worker that are not set already: no usage data; look for runs often (a look is one small request); the page
 that says whether it is healthy is for this node."""
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 """Seconds before a worker that died is started again: doubled each time it dies young, up to the second figure."""
 
 
@@ -36,8 +36,11 @@ class DeviceWorker:
     name: str
     health_port: int | None = None
     popen: subprocess.Popen | None = None
-    wait: float = _FIRST_WAIT_S
-    started: float = field(default=-_LONGEST_WAIT_S)
+    started: float = 0.0
+    pause: float = 0.0
+    """Seconds between its death and its next start."""
+    due: float = 0.0
+    """When it may start, by the monotonic clock."""
 
     def start(self) -> None:
         """Start it."""
@@ -45,19 +48,10 @@ class DeviceWorker:
 
     def command(self) -> list[str]:
         """Prefect's own command."""
+        prefect = [sys.executable, "-m", "prefect", "--no-prompt", "worker", "start"]
+        own = ["--pool", self.pool, "--name", self.name, "--type", "process", "--limit", "1"]
         health = ["--with-healthcheck"] if self.health_port else []
-        own = ["--type", "process", "--limit", "1", "--pool", self.pool, "--name", self.name]
-        return [
-            sys.executable,
-            "-m",
-            "prefect",
-            "--no-prompt",
-            "worker",
-            "start",
-            *own,
-            "--no-create-pool-if-not-found",
-            *health,
-        ]
+        return [*prefect, *own, "--no-create-pool-if-not-found", *health]
 
     def environment(self) -> dict[str, str]:
         """This process's own, with one device."""
@@ -68,13 +62,14 @@ class DeviceWorker:
         """The status it ended with, told once; None while it runs and after it was told."""
         status = self.popen.poll() if self.popen else None
         if status is not None:
-            died_young = time.monotonic() - self.started < _LONGEST_WAIT_S
-            self.popen, self.wait = None, min(2 * self.wait, _LONGEST_WAIT_S) if died_young else _FIRST_WAIT_S
+            died_young = self.pause and time.monotonic() - self.started < _LONGEST_PAUSE_S
+            self.pause = min(2 * self.pause, _LONGEST_PAUSE_S) if died_young else _FIRST_PAUSE_S
+            self.popen, self.due = None, time.monotonic() + self.pause
         return status
 
     def is_due(self) -> bool:
         """Whether it is gone and may be started."""
-        return self.popen is None and time.monotonic() >= self.started + self.wait
+        return self.popen is None and time.monotonic() >= self.due
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if it is still there."""

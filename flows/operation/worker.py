@@ -5,10 +5,10 @@ round: the workers are stopped where they are and take nothing new, their runs a
 workers end. Nothing that was started outlives the supervisor.
 """
 
+import math
 import os
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,11 +22,12 @@ from flows.operation.device_worker import DeviceWorker, only_on_this_node
 from flows.operation.node_devices import CPU, chosen_devices, device_name
 from flows.operation.processes import adopt_orphans, ask_to_end, bury, children_below, kill, kill_all_below
 
-RUNS_END_S = 8.0
-"""Seconds that runs have to end in order, once the supervisor is told to end."""
-ALL_END_S = 9.5
-"""Seconds after which whatever is left is killed."""
-_LOOK_S = 0.2
+RUNS_END_S = 7.0
+"""Seconds that runs have to end in order, once they are told to."""
+ALL_END_S = 8.0
+"""Seconds after which whatever is left is killed; all of it must be over in ten."""
+_LOOK_S, _PAUSE_S = 1.0, 0.1
+"""Seconds between looks at the machine's processes, and between looks at what is expected at any moment."""
 
 Say = Callable[[str], None]
 Below = dict[int, list[psutil.Process]]
@@ -34,12 +35,12 @@ Below = dict[int, list[psutil.Process]]
 
 def run_workers(
     pool: str,
-    device: str = "auto",
-    name: str | None = None,
-    until_idle: float | None = None,
-    health_port: int | None = None,
-    api: str | None = None,
-    say: Say = lambda line: None,
+    device: str,
+    name: str | None,
+    until_idle: float | None,
+    health_port: int | None,
+    api: str | None,
+    say: Say,
 ) -> None:
     """Work on a pool's runs until SIGTERM, Ctrl-C, or until there was no run for `until_idle` seconds.
 
@@ -93,10 +94,14 @@ def look_at_pool(pool: str, api: str | None = None) -> str:
 
 
 @contextmanager
-def told_to_end() -> Iterator[threading.Event]:
-    """An event that SIGTERM and Ctrl-C set while the block runs."""
-    told = threading.Event()
-    before = {number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+def told_to_end() -> Iterator[list[int]]:
+    """The signals (SIGTERM, Ctrl-C) that came while the block runs.
+
+    A list and no `threading.Event`: setting one in a handler waits for ever when the signal comes inside its `wait`.
+    """
+    told = []
+    handled = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda number, _: told.append(number)) for number in handled}
     try:
         yield told
     finally:
@@ -107,56 +112,64 @@ def told_to_end() -> Iterator[threading.Event]:
 class Supervisor:
     """Watches the workers of one node."""
 
-    def __init__(self, workers: list[DeviceWorker], ending: threading.Event, say: Say) -> None:
+    def __init__(self, workers: list[DeviceWorker], ending: list[int], say: Say) -> None:
         self.workers, self.ending, self.say = workers, ending, say
         self.busy = time.monotonic()
         """When there last was a run."""
+        self.asked: dict[psutil.Process, float] = {}
+        """When which run was asked to end; infinity when it was killed."""
 
     def work(self, until_idle: float | None) -> None:
         """Keep the workers going until the end is told, or nothing was to do for so many seconds; then end them."""
-        while not self.ending.is_set():
+        while not self.ending:
             self._look()
             if until_idle is not None and time.monotonic() - self.busy > until_idle and self._is_idle():
                 self.say(f"no run for {until_idle:g} s")
                 break
-            self.ending.wait(_LOOK_S)
+            looked = time.monotonic()
+            while not self.ending and time.monotonic() - looked < _LOOK_S:
+                time.sleep(_PAUSE_S)
         self.end()
 
     def end(self) -> None:
-        """End the runs in order, then the workers; kill what takes longer than a spot instance or systemd would wait."""
+        """End the runs in order, then the workers; kill what takes longer."""
         start = time.monotonic()
         self._signal_all(signal.SIGSTOP)
-        asked = set()
-        while (runs := self._runs()) and time.monotonic() - start < RUNS_END_S:
-            for run in set(runs) - asked:
-                self.say(f"asking run {run.pid} to end")
-                ask_to_end(run)
-                asked.add(run)
-            time.sleep(_LOOK_S)
-        for run in runs:
-            self.say(f"run {run.pid} does not end, so it is killed")
-            kill(run)
+        while (runs := self._runs()) and time.monotonic() - start < ALL_END_S:
+            self._ask_to_end(runs)
+            time.sleep(_PAUSE_S)
         self._signal_all(signal.SIGTERM)
         self._signal_all(signal.SIGCONT)
         while children_below() and time.monotonic() - start < ALL_END_S:
-            time.sleep(_LOOK_S)
-        self.say(f"ended; {len(asked)} runs were interrupted")
+            time.sleep(_PAUSE_S)
+        self.say(f"ended; {len(self.asked)} runs were interrupted")
 
     def _look(self) -> None:
         for worker in self.workers:
             status = worker.death()
             if status is not None:
-                self.say(f"worker {worker.name} ended with status {status}; starting it again in {worker.wait:g} s")
+                self.say(f"worker {worker.name} ended with status {status}; starting it again in {worker.pause:g} s")
         bury(self._pids())
         below = children_below()
         lost = self._lost(below)
-        for run in lost:
-            ask_to_end(run)
+        self._ask_to_end(lost)
         if not lost:  # a run without its worker has the device still
             for worker in self.workers:
                 self._start_if_due(worker)
         if self._runs(below):
             self.busy = time.monotonic()
+
+    def _ask_to_end(self, runs: list[psutil.Process]) -> None:
+        """Tell each once, and kill those that were told long ago."""
+        for run in runs:
+            if run not in self.asked:
+                self.asked[run] = time.monotonic()
+                self.say(f"asking run {run.pid} to end")
+                ask_to_end(run)
+            elif time.monotonic() - self.asked[run] > RUNS_END_S:
+                self.asked[run] = math.inf
+                self.say(f"run {run.pid} does not end, so it is killed")
+                kill(run)
 
     def _start_if_due(self, worker: DeviceWorker) -> None:
         if worker.is_due():

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-GRACE = 8.0
-"""Seconds after SIGTERM in which the process ends by itself; then it is ended. A spot instance has ten or more."""
+GRACE = 6.0
+"""Seconds after SIGTERM in which the process ends by itself; then it is ended. `render-ih worker` waits seven, a spot instance ten or more."""
 
 
 class Stopped(BaseException):

@@ -181,7 +181,7 @@ def test_a_run_that_does_not_listen_is_killed_in_time(server, tmp_path):
     start_run(server, tmp_path / "deaf", listens=False)
     with working(api, tmp_path, "--name", "other") as (process, log):
         wait_until((tmp_path / "deaf" / "held").exists, log)
-        assert seconds_to_end(process, log) < 10
+        assert seconds_to_end(process, log) < 20  # eight by its own clock; tests share machines
     assert "does not end, so it is killed" in log.read_text()
 
 

@@ -1,6 +1,8 @@
 """Which devices workers are started for, and what each of them sees."""
 
 import os
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,18 @@ def test_a_name_is_taken_once_on_a_node():
         only_on_this_node(one).__enter__()
     with only_on_this_node(one):
         pass
+
+
+def test_a_worker_that_dies_again_and_again_is_started_less_and_less_often():
+    worker = DeviceWorker("http://there/api", "gpu", "0", "node-gpu0")
+    assert worker.is_due() and worker.death() is None
+    pauses = []
+    for _ in range(8):
+        worker.popen, worker.started = subprocess.Popen(["false"]), time.monotonic()
+        worker.popen.wait()
+        assert worker.death() == 1 and worker.death() is None and not worker.is_due()
+        pauses.append(worker.pause)
+    assert pauses == [1, 2, 4, 8, 16, 32, 60, 60]
+    worker.popen, worker.started = subprocess.Popen(["false"]), time.monotonic() - 3600
+    worker.popen.wait()
+    assert worker.death() == 1 and worker.pause == 1

@@ -8,12 +8,6 @@ import psutil
 
 from tests.operation_servers import ROOT
 
-SLEEPER = "[sys.executable, '-c', 'import time; time.sleep(60)']"
-PARENT = (
-    "[sys.executable, '-c', 'import subprocess, sys; print(subprocess.Popen(%s).pid, flush=True)']"
-    % SLEEPER.replace("'", '"')
-)
-
 
 def run(code: str) -> subprocess.Popen:
     code = f"import os, subprocess, sys, time; from flows.operation import processes\n{code}"
@@ -21,7 +15,7 @@ def run(code: str) -> subprocess.Popen:
 
 
 def test_a_started_process_dies_with_a_parent_that_is_killed():
-    with run(f"print(processes.start({SLEEPER}, dict(os.environ)).pid, flush=True); time.sleep(60)") as parent:
+    with run("print(processes.start(['sleep', '60'], dict(os.environ)).pid, flush=True); time.sleep(60)") as parent:
         child = psutil.Process(int(parent.stdout.readline()))
         assert child.is_running() and child.parent().pid == parent.pid
         parent.send_signal(signal.SIGKILL)
@@ -29,9 +23,9 @@ def test_a_started_process_dies_with_a_parent_that_is_killed():
 
 
 def test_orphans_are_adopted_and_killed():
-    code = f"""
+    code = """
 processes.adopt_orphans()
-middle = subprocess.Popen({PARENT}, stdout=subprocess.PIPE, text=True)
+middle = subprocess.Popen(['sh', '-c', 'sleep 60 > /dev/null & echo $!'], stdout=subprocess.PIPE, text=True)
 orphan = int(middle.stdout.readline())
 middle.wait()
 assert [child.pid for child in processes.children_below()[os.getpid()]] == [orphan]
