@@ -35,10 +35,3 @@ def train_naturalness(
     trained = train_network(label_poses(everything, config, seed), config, seed)
     metrics = evaluate(trained, fits, judged, source, config, seed)
     return write_network(out, trained.network, metrics)
-
-
-def train_without_server(
-    config: NaturalnessTraining, out: Path, seed: int = 0, recordings: tuple[str, ...] = (), mano: Path | None = None
-) -> TrainedRef:
-    """The same in this process, with no Prefect server."""
-    return train_naturalness.fn(config, out, seed, recordings, mano)

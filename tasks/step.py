@@ -1,7 +1,7 @@
-"""A step of a flow: a Prefect task inside a flow run, the plain function everywhere else.
+"""A step of a flow: a Prefect task inside a flow run; everywhere else the plain function, noted in the run's journal.
 
 So a flow runs under a Prefect server with every step recorded, and also with no server at all, without waiting for a
-temporary one to start.
+temporary one to start: `tasks.recording` tells Prefect of it later.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 
+from tasks.recording.journal import noted
+
 P, R = ParamSpec("P"), TypeVar("R")
 
 
@@ -21,6 +23,9 @@ def step(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        return (recorded if FlowRunContext.get() else function)(*args, **kwargs)
+        if FlowRunContext.get():
+            return recorded(*args, **kwargs)
+        with noted(recorded.name, recorded.task_key):
+            return function(*args, **kwargs)
 
     return run

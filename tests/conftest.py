@@ -14,6 +14,7 @@ from hands.model import HandModel
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(
     prefix="render-ih-tests-"
 )  # maps that a developer pulled change nothing
+os.environ["RENDER_IH_PREFECT"] = "0"  # runs of tests are nothing that a developer wants to see in Prefect
 torch.set_num_threads(1)  # small tensors gain nothing from more, and lose much where cores are shared
 
 

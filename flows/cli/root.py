@@ -46,6 +46,16 @@ MANO = click.option("--mano", type=PATH, default=None, help="MANO folder, when t
 DATASET = click.argument("dataset", type=Dataset())
 
 
+RECORDED = click.option(
+    "--prefect/--no-prefect",
+    default=None,
+    envvar="RENDER_IH_PREFECT",
+    show_envvar=True,
+    help="On the configured Prefect server only; or unrecorded. Default: there if it answers, or else recorded later.",
+)
+"""How Prefect gets to know of a run."""
+
+
 def new_folder(what: str) -> Callable:
     """`--out DIR`, required: the folder of something that is made."""
     return click.option(

@@ -5,19 +5,16 @@ from pathlib import Path
 
 import click
 
-from flows.cli.root import MANO, PATH, Dataset
+from flows.cli.root import MANO, PATH, RECORDED, Dataset
 
 CONFIG_HELP = "Recipe (YAML); configs/demo.yaml when none is named. Every key with its meaning: docs/configuration.md."
-PREFECT_HELP = (
-    "On the configured Prefect server only; or unrecorded. Default: there if it answers, or else recorded later."
-)
 
 
 @click.command()
 @click.option("--config", "file", type=PATH, default=None, help=CONFIG_HELP)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one key, e.g. camera.views=4.")
 @click.option("--out", default="out/render-ih", help="Dataset: a folder, or s3://bucket/prefix.")
-@click.option("--prefect/--no-prefect", default=None, envvar="RENDER_IH_PREFECT", show_envvar=True, help=PREFECT_HELP)
+@RECORDED
 def run(file: Path | None, overrides: tuple[str, ...], out: str, prefect: bool | None) -> None:
     """Make a dataset, or finish one: poses, images, labels, contact sheet."""
     click.echo("render-ih: loading", err=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from flows.cli.root import PATH
+from flows.cli.root import PATH, RECORDED
 
 
 @click.group()
@@ -25,7 +25,7 @@ def train() -> None:
 @click.option("--samples", type=click.IntRange(500), default=40_000, help="Labelled poses to learn from.")
 @click.option("--epochs", type=click.IntRange(1), default=15, help="How often so many are shown.")
 @click.option("--folds", type=click.IntRange(2), default=4, help="Trainings that judge the network on unseen gestures.")
-@click.option("--prefect", is_flag=True, help="Record the training on the Prefect server that is configured.")
+@RECORDED
 def train_natural_discriminator(
     out: Path,
     poses: tuple[str, ...],
@@ -34,14 +34,15 @@ def train_natural_discriminator(
     samples: int,
     epochs: int,
     folds: int,
-    prefect: bool,
+    prefect: bool | None,
 ) -> None:
     """Train the network that tells natural hand poses from unnatural ones; a minute on one core."""
-    from flows.train_naturalness import train_naturalness, train_without_server
+    from flows.train_naturalness import train_naturalness
     from models.naturalness import NaturalnessTraining
+    from tasks.recording.run_flow import run_flow
 
     config = NaturalnessTraining(samples=samples, epochs=epochs, folds=folds)
-    made = (train_naturalness if prefect else train_without_server)(config, out, seed, poses, mano)
+    made = run_flow(train_naturalness, prefect, config, out, seed, poses, mano)
     for name, value in {**made.metrics["held_out"], **made.metrics["force"]}.items():
         click.echo(f"{name.replace('_', ' '):<38} {value:.4f}")
     click.echo(f"checkpoint: {made.checkpoint}\ncard:       {made.card}")

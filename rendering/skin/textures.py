@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from PIL import Image, ImageDraw
-from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 
 from dataset.errors import InputError
@@ -180,6 +179,8 @@ def _mean_colour(pixels: Float[np.ndarray, "h w 3"], coordinates: Coordinates) -
 
 def _tone(mean: Float[np.ndarray, "3"]) -> dict[str, float]:
     """Melanin, blood and carotene whose even colour comes nearest."""
+    from scipy.optimize import nnls  # loaded for a folder of textures only: it costs every start 0.2 s
+
     absorbed = np.log(np.array(BLOODLESS) / mean.clip(1e-4))
     amounts, _ = nnls(np.stack([MELANIN, BLOOD, CAROTENE], axis=1), absorbed)
     return dict(zip(("melanin", "haemoglobin", "carotene"), map(float, amounts.clip(0, 1)), strict=True))
