@@ -13,11 +13,12 @@ from dataset.assets.anchors import load_anchors
 from dataset.assets.environments import Environment, choose_environments, missing_environments
 from dataset.assets.hand_files import hand_checksums, load_hands
 from dataset.errors import InputError
-from dataset.manifest import FILE, Manifest, refuse_other
+from dataset.manifest import FILE, Manifest, refuse_foreign, refuse_other
 from dataset.readers.source import RawPoses
 from dataset.splits import SPLITS
 from dataset.storage.opening import open_store
 from dataset.storage.store import Store
+from dataset.storage.suitability import refuse_unsuitable
 from dataset.versions import code_version, library_versions
 from dataset.work import control
 from dataset.work.holder import worker_name
@@ -210,6 +211,8 @@ def open_run(config: RenderIHConfig, out: str | Path) -> Iterator[Run]:
     inputs = _read_inputs(config, None if is_new else Manifest.read(store).config)
     if is_new:
         check_splits(inputs.source.raw, config, inputs.environments, inputs.skins)
+        refuse_foreign(store)
+        refuse_unsuitable(store)
     manifest = Manifest.open(store, config.identity() | {"inputs": inputs.checksums})
     control.begin(store)
     with Run.of(inputs, manifest) as run:

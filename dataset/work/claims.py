@@ -9,11 +9,13 @@ files that the holder has made, so of two processes that made the same shard exa
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from threading import Event, Lock, Thread
 from typing import Any
+from zlib import crc32
 
 from dataset.errors import StorageError
 from dataset.shards import Shard
@@ -29,6 +31,10 @@ MOST_LOST = 12
 """Workers that a shard may lose before it is set aside: more than chance takes, for one that kills its workers."""
 _RENEWALS = 4
 """In the time of a lease, so that a slow answer loses nothing."""
+_WATCHED = 32
+"""Shards of other workers that an idle worker looks at in one go; so hundreds of them ask little of storage."""
+_READERS = 8
+"""Claims that are read at once: storage may be far away."""
 
 Content = dict[str, Any]
 
@@ -107,11 +113,17 @@ class Claim:
                 continue  # whether it still holds the shard, the commit will tell
 
     def _become(self, changes: Content) -> None:
-        content = self.content | changes
-        tag = self.store.replace(_name(self.stage, self.shard), _encoded(content), self.tag)
+        content, name = self.content | changes, _name(self.stage, self.shard)
+        tag = self.store.replace(name, _encoded(content), self.tag)
+        if tag is None and (stored := self.store.read(name)) and self._is_mine(stored):
+            tag = self.store.replace(name, _encoded(content), stored.tag)  # an earlier change had arrived, its answer had not
         if tag is None:
             raise ClaimLost(f"{self.stage} {self.shard}: another process has taken it")
         self.content, self.tag = content, tag
+
+    def _is_mine(self, stored: Stored) -> bool:
+        content = json.loads(stored.content)
+        return content["state"] == "held" and content["token"] == self.content["token"]
 
 
 @dataclass
@@ -136,8 +148,10 @@ class Claims:
     """Name of this worker, for people."""
     first: int = 0
     """Number of the shard that is tried first: different ones keep workers out of each other's way."""
+    made_elsewhere: Callable[[], Collection[str]] = tuple
+    """Shards that something else than their claims says are made: one answer instead of a thousand."""
     done: dict[str, Made] = field(default_factory=dict)
-    """Shards known to be done, with what was made."""
+    """Shards known to be done, with what was made; of those made elsewhere nothing."""
     failed: dict[str, list[str]] = field(default_factory=dict)
     """Shards known to be set aside, with their faults."""
     held: dict[str, str] = field(default_factory=dict)
@@ -149,22 +163,28 @@ class Claims:
 
     def take(self) -> Claim | None:
         """A shard that nobody works on; None when there is none for now, or no more."""
-        order = self.open
-        for look in (lambda: self._listed, self._list):  # what was listed before may do
-            listed = look()
-            for shard in order:
-                if shard not in listed and (claim := self._create(shard)):
-                    return claim
-        for shard in order:
+        if claim := self._take_new():
+            return claim
+        made = self.made_elsewhere()
+        self.done |= {shard: [] for shard in self.open if shard in made}
+        watched = 0
+        for shard in self.open:
             if claim := self._take_over(shard):
                 return claim
+            watched += shard in self.held
+            if watched == _WATCHED:
+                self.first = self.shards.index(shard) + 1
+                break
         return None
 
     def look(self) -> list[Attempt]:
         """Learn what has become of the shards; what has been made since the last look."""
         listed, new = self._list(), []
-        for shard in self.open:
-            if shard in listed and (stored := self.store.read(_name(self.stage, shard))):
+        claimed = [shard for shard in self.open if shard in listed]
+        with ThreadPoolExecutor(_READERS) as threads:
+            read = list(threads.map(lambda shard: self.store.read(_name(self.stage, shard)), claimed))
+        for shard, stored in zip(claimed, read, strict=True):
+            if stored is not None:
                 self._learn(shard, content := json.loads(stored.content))
                 if content["state"] == "done":
                     new.append(Attempt(self.store, content["token"], self.done[shard]))
@@ -190,6 +210,18 @@ class Claims:
         turned = [*self.shards[self.first :], *self.shards[: self.first]]
         return [shard for shard in turned if shard not in self.done and shard not in self.failed]
 
+    def _take_new(self) -> Claim | None:
+        """A shard that nobody has had. Where another worker is, this one goes on somewhere else."""
+        while fresh := [shard for shard in self.open if shard not in self._listed]:
+            if claim := self._create(fresh[0]):
+                return claim
+            if fresh[0] not in self._list():
+                return None  # the run has ended
+            if fresh := [shard for shard in fresh if shard not in self._listed]:
+                chosen = fresh[crc32(f"{self.worker} {len(fresh)}".encode()) % len(fresh)]
+                self.first = self.shards.index(chosen)
+        return None
+
     def _list(self) -> set[str]:
         prefix = f"{FOLDER}/{self.stage}/"
         self._listed |= {name.removeprefix(prefix).removesuffix(".json") for name in self.store.names(prefix)}
@@ -198,10 +230,11 @@ class Claims:
     def _create(self, shard: str) -> Claim | None:
         content, name = self._mine(_FREE), _name(self.stage, shard)
         tag = self.store.create(name, _encoded(content))
-        self._listed.add(shard)
         if tag is not None and self.store.size(control.FILE) is None:  # the run has ended, and its claims with it
             self.store.remove(name)
             return None
+        if tag is not None:
+            self._listed.add(shard)
         return Claim(self.store, self.stage, shard, content, tag) if tag else None
 
     def _take_over(self, shard: str) -> Claim | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-GRACE = 6.0
+GRACE = 5.5
 """Seconds after SIGTERM in which the process ends by itself; then it is ended. `render-ih worker` waits seven, a spot instance ten or more."""
 
 
@@ -66,8 +66,8 @@ class Interruption:
         raise Stopped("SIGTERM")
 
     def _leave(self) -> None:
-        try:
-            if self.last_act is not None:
-                self.last_act()
-        finally:
-            os._exit(128 + signal.SIGTERM)
+        if self.last_act is not None:
+            act = threading.Thread(target=self.last_act, daemon=True)
+            act.start()
+            act.join(1.0)  # storage that does not answer keeps nobody
+        os._exit(128 + signal.SIGTERM)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dataset.errors import InputError
+from dataset.errors import InputError, StorageError
 from dataset.manifest import Manifest
 from dataset.schema import TABLES
 from dataset.shards import read_shard
@@ -239,3 +239,19 @@ def test_a_worker_hears_that_it_lost_its_shard(store):
 def test_workers_that_begin_at_different_shards_take_different_ones(store):
     first, second = claims(store), Claims(store, "poses", SHARDS, LEASE, first=6)
     assert first.take().shard == "00000" and second.take().shard == "00006" and first.take().shard == "00001"
+
+
+def test_a_change_whose_answer_was_lost_costs_no_shard(store, monkeypatch):
+    claim = claims(store, shards=["00000"]).take()
+    real = FolderStore.replace
+
+    def unheard(self, name, content, tag):
+        real(self, name, content, tag)
+        raise StorageError("no answer")
+
+    monkeypatch.setattr(FolderStore, "replace", unheard)
+    with pytest.raises(StorageError):
+        claim.renew()
+    monkeypatch.undo()
+    claim.commit(make(claim))
+    assert claims(store, shards=["00000"]).look()
