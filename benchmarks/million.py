@@ -29,13 +29,14 @@ from dataset.schema import IMAGES, POSES, is_picture
 from dataset.shards import write_shard, write_table
 from dataset.splits import split_contents
 from dataset.versions import code_version
+from flows.render_ih import PLAN
 from hands.joints import JointState, Side
 from hands.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 from tasks.augment_poses import augment_poses
-from tasks.collect_poses import collect_poses
+from tasks.collect_poses import candidates
 from tasks.config import load_config
-from tasks.plan_images import plan_images
 from tasks.run import Run, open_run
+from tasks.sharing.share import lead
 
 VIEWS = 10
 GESTURES = 49
@@ -52,8 +53,8 @@ def opened(images: int, out: Path):
 def make_poses(images: int, out: Path) -> None:
     """Varied gestures as accepted poses."""
     with opened(images, out) as run:
-        for raw in collect_poses(run):
-            batch = augment_poses(run, raw)
+        for shard in candidates(run).shards:
+            batch = augment_poses(run, candidates(run)[int(shard)])
             rows = []
             for number, name in enumerate(batch.names):
                 cells = {
@@ -75,7 +76,7 @@ def make_poses(images: int, out: Path) -> None:
 def plan(images: int, out: Path) -> None:
     """The real planner."""
     with opened(images, out) as run:
-        plan_images(run)
+        lead(run, PLAN)
 
 
 def fill(images: int, out: Path) -> None:

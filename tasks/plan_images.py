@@ -12,14 +12,15 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
+import pyarrow as pa
 import torch
 from threadpoolctl import threadpool_limits
 
-from dataset.schema import PLAN, REJECTED
-from dataset.shards import iterate_rows, write_shard, write_table
+from dataset.schema import PLAN
+from dataset.shards import read_shard, write_table
 from dataset.shuffling import shuffled_by_split
-from rendering.views.framing import Fault
-from rendering.views.planner import Planner
+from dataset.work.attempt import Attempt
+from rendering.views.planner import COLUMNS, Planner, Refused
 from tasks.progress import bar
 from tasks.run import Run
 from tasks.step import step
@@ -27,30 +28,21 @@ from tasks.step import step
 Row = dict[str, Any]
 Job = tuple[Path, Path]
 """A shard of `poses`, and the file for its good views."""
+ORIGIN = ("source", "base_pose", "augmentation")
 FEW = 5000
 """Up to so many views are drawn in this process: others would take longer to start."""
-WHOLE = "plan"
-"""The shard of `rejected` that lists views without a good draw; written last, even empty: the plan is whole."""
 
 
 @step
-def plan_images(run: Run) -> list[str]:
-    """Write the plan's shards that are missing; the names of all of them, in order."""
-    listed = run.manifest.shards["plan"]
-    if not (run.manifest.done("rejected", WHOLE) and all(run.manifest.done("plan", name) for name in listed)):
-        _write_plan(run)
-    return sorted(run.manifest.shards["plan"])
-
-
-def _write_plan(run: Run) -> None:
+def plan_images(run: Run, shard: str, attempt: Attempt) -> None:
+    """Write the whole plan; views without a good draw are listed in a shard of `rejected/`, even when there is none."""
     with TemporaryDirectory(prefix="render-ih-plan-") as folder:
         jobs = [(path, Path(folder) / path.name) for path in run.manifest.paths("poses")]
         refused = list(_draw_all(run, jobs))
         drawn = [target for _, target in jobs]
         for name, rows in shuffled_by_split(drawn, run.config.seed, run.config.shards.images):
-            if not run.manifest.done("plan", name):
-                run.manifest.add("plan", write_table(run.manifest.path("plan", name), [rows], PLAN))
-    run.manifest.add("rejected", write_shard(run.manifest.path("rejected", WHOLE), refused, REJECTED))
+            attempt.write_parts("plan", name, [rows])
+    attempt.write("rejected", shard, refused)
 
 
 def _draw_all(run: Run, jobs: list[Job]) -> Iterator[Row]:
@@ -71,13 +63,11 @@ class _Draw:
 
     def __call__(self, job: Job) -> tuple[list[Row], int]:
         """Write the good views of a shard of poses; the others as rows of `rejected`, and how many views there were."""
-        poses, target = job
-        good, refused = [], []
-        for pose in iterate_rows([poses]):
-            for row, fault in self.planner.views(pose):
-                good.append(row) if fault is None else refused.append(_refusal(row, pose, fault))
-        write_shard(target, good, PLAN)
-        return refused, len(good) + len(refused)
+        source, target = job
+        poses = read_shard(source, [*COLUMNS, *ORIGIN])
+        rows, refused = self.planner.plan(poses)
+        write_table(target, [rows], PLAN)
+        return _refusals(refused, poses), len(rows) + len(refused)
 
 
 @contextmanager
@@ -106,6 +96,10 @@ def _end_with(parent: BaseProcess) -> None:
     os._exit(1)
 
 
-def _refusal(row: Row, pose: Row, fault: Fault) -> Row:
-    identity = {name: pose[name] for name in ("pose_id", "source", "base_pose", "augmentation")}
-    return identity | {"sample_id": row["sample_id"], "stage": "plan"} | vars(fault)
+def _refusals(refused: list[Refused], poses: pa.Table) -> list[Row]:
+    if not refused:
+        return []
+    origins = {row["pose_id"]: row for row in poses.select(["pose_id", *ORIGIN]).to_pylist()}
+    return [
+        origins[view.pose_id] | {"sample_id": view.sample_id, "stage": "plan"} | vars(view.fault) for view in refused
+    ]

@@ -1,15 +1,21 @@
-"""What a camera would show of two hands, measured on the coarse surfaces before anything is drawn."""
+"""What a camera would show of two hands, measured on the coarse surfaces before anything is drawn.
+
+The rules are looked at in a fixed order, for many views at once; `rendering.views.kernels` measures.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+import torch
+from jaxtyping import Float, Int
 
 from hands.camera import Camera
-from hands.forearm import FOREARM_END, Forearm, WristBend
+from hands.forearm import Forearm, WristBend
 from hands.joints import Side
-from rendering.labelling.raycast import Sight
+from hands.kernels import launch
+from rendering.views.kernels import kernels, scratch_size
+from rendering.views.posing import Layout, PosedArms
 
 GRID = 64
 """Width in pixels of the small view that is looked at."""
@@ -19,7 +25,7 @@ CLEARANCE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Arms:
-    """Both hands with their forearms: coarse closed surfaces in the world, metres."""
+    """Both hands with their forearms in one pose: coarse closed surfaces in the world, metres."""
 
     vertices: dict[Side, Float[np.ndarray, "w 3"]]
     forearms: dict[Side, Forearm]
@@ -36,17 +42,6 @@ class Arms:
         """Vertices of both surfaces."""
         return np.concatenate([self.vertices[side] for side in Side])
 
-    @cached_property
-    def both(self) -> Sight:
-        """Both surfaces in one."""
-        right, left = (self.forearms[side].faces for side in Side)
-        return Sight(self.points, np.concatenate([right, left + len(self.vertices[Side.RIGHT])]))
-
-    @cached_property
-    def alone(self) -> dict[Side, Sight]:
-        """Each hand without a forearm."""
-        return {side: Sight(self.vertices[side], self.forearms[side].hand_faces) for side in Side}
-
     def hand(self, side: Side) -> Float[np.ndarray, "v 3"]:
         """The hand's own vertices."""
         return self.vertices[side][: self.forearms[side].hand_size]
@@ -59,15 +54,10 @@ class Arms:
         """The far ends of the right and the left forearm."""
         return self.vertices[Side.RIGHT][-1], self.vertices[Side.LEFT][-1]
 
-    @cached_property
-    def ends(self) -> Float[np.ndarray, "e 3"]:
-        """Points around the far ends of both forearms."""
-        return np.concatenate([self.vertices[side][-len(self.forearms[side].rim) * FOREARM_END :] for side in Side])
-
-    @cached_property
-    def kinds(self) -> Int[np.ndarray, "f"]:
-        """What each face of `both` is: 1 right hand, 2 left hand, 0 a forearm."""
-        return np.concatenate([_kinds(self.forearms[side], number) for number, side in enumerate(Side, start=1)])
+    def posed(self) -> PosedArms:
+        """This pose as a batch of one."""
+        layout = Layout.build(self.forearms)
+        return PosedArms(layout, np.ascontiguousarray(self.points[layout.order].T[None]))
 
 
 @dataclass(frozen=True)
@@ -84,77 +74,83 @@ class Fault:
         return f"{self.reason} ({self.value:.3g} of {self.limit:.3g})"
 
 
+@dataclass(frozen=True)
+class Rules:
+    """What a view must show; in the order in which it is looked at."""
+
+    min_inside: float
+    """Least share of each hand's vertices inside the image."""
+    min_visible: float
+    """Least visible share of each hand's outline."""
+    min_area: float
+    """Least share of the image that the hands cover."""
+
+    @property
+    def limits(self) -> tuple[tuple[str, float], ...]:
+        """Every reason and its limit, by the number that the kernel gives: 0 is a good view."""
+        return (
+            ("", 0.0),
+            ("an arm too near the camera", CLEARANCE),
+            *((f"too little of the {side} hand inside the image", self.min_inside) for side in Side),
+            ("the end of a forearm is seen", 0.0),
+            ("hands too small in the image", self.min_area),
+            *((f"too little of the {side} hand visible", self.min_visible) for side in Side),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Cameras:
+    """Cameras of one size, each looking at one of many poses (n cameras)."""
+
+    pose: Int[np.ndarray, "n"]
+    """Which pose."""
+    focal: Float[np.ndarray, "n"]
+    """Focal length, pixels; the principal point is the image's centre."""
+    R: Float[np.ndarray, "n 3 3"]
+    """World to camera rotation."""
+    t: Float[np.ndarray, "n 3"]
+    """World to camera translation, metres."""
+    width: int
+    height: int
+
+    @property
+    def K(self) -> Float[np.ndarray, "n 3 3"]:
+        """Intrinsic matrices, pixels."""
+        matrices = np.zeros((len(self.focal), 3, 3))
+        matrices[:, 0, 0] = matrices[:, 1, 1] = self.focal
+        matrices[:, 0, 2], matrices[:, 1, 2], matrices[:, 2, 2] = self.width / 2, self.height / 2, 1.0
+        return matrices
+
+
+def judge(arms: PosedArms, cameras: Cameras, rules: Rules) -> dict[int, Fault]:
+    """The first rule that each bad view breaks."""
+    layout, size = arms.layout, len(cameras.pose)
+    columns = GRID
+    rows = max(round(cameras.height * GRID / cameras.width), 1)
+    reasons, values = np.zeros(size, dtype=np.int32), np.zeros(size)
+    scratch = np.empty((1, scratch_size(len(layout.order), len(layout.faces), columns, rows)), dtype=np.float32)
+    arrays = lambda *many: [torch.from_numpy(np.ascontiguousarray(one)) for one in many]  # noqa: E731
+    launch(
+        kernels()["judge"],
+        (1,),
+        [
+            *arrays(cameras.pose.astype(np.int32), cameras.R, cameras.t, cameras.focal),
+            *(cameras.width, cameras.height, columns, rows),
+            *arrays(arms.points, layout.owner),
+            *layout.sizes,
+            *layout.ends,
+            *arrays(layout.faces, layout.kinds),
+            *(CLEARANCE, rules.min_inside, rules.min_visible, rules.min_area),
+            *arrays(scratch, reasons, values),
+        ],
+    )
+    limits = rules.limits
+    bad = np.flatnonzero(reasons)
+    found = zip(bad.tolist(), reasons[bad].tolist(), values[bad].tolist(), strict=True)
+    return {number: Fault(limits[reason][0], value, limits[reason][1]) for number, reason, value in found}
+
+
 def view_fault(arms: Arms, camera: Camera, min_inside: float, min_visible: float, min_area: float) -> Fault | None:
-    """The first rule that a view breaks; None for a good one."""
-    nearest = float(np.linalg.norm(arms.points - camera.position, axis=1).min())
-    if nearest < CLEARANCE:
-        return Fault("an arm too near the camera", nearest, CLEARANCE)
-    for side in Side:
-        if (share := inside_share(arms.hand(side), camera)) < min_inside:
-            return Fault(f"too little of the {side} hand inside the image", share, min_inside)
-    return _seen_fault(arms, small(camera), min_visible, min_area)
-
-
-def _seen_fault(arms: Arms, camera: Camera, min_visible: float, min_area: float) -> Fault | None:
-    rays = camera.pixel_rays()
-    seen = arms.both.first_faces(camera.position, rays)
-    kinds = np.where(seen >= 0, arms.kinds[seen], 0).reshape(camera.height, camera.width)
-    if (ends := _ends_seen(arms, kinds, camera)) > 0:
-        return Fault("the end of a forearm is seen", ends, 0.0)
-    if (area := float((kinds > 0).mean())) < min_area:
-        return Fault("hands too small in the image", area, min_area)
-    for number, side in enumerate(Side, start=1):
-        shown = (kinds == number).ravel()
-        maybe = _surroundings(arms.hand(side), camera) & ~shown
-        behind = (arms.alone[side].first_faces(camera.position, rays[maybe]) >= 0).sum()
-        if (visible := shown.sum() / max(shown.sum() + behind, 1)) < min_visible:
-            return Fault(f"too little of the {side} hand visible", float(visible), min_visible)
-    return None
-
-
-def _surroundings(points: Float[np.ndarray, "n 3"], camera: Camera) -> Bool[np.ndarray, "p"]:
-    """The pixels in the bounding box of some world points; all of them when a point is not before the camera."""
-    seen = camera.to_camera(points)
-    if seen[:, 2].min() <= 0:
-        return np.ones(camera.height * camera.width, dtype=bool)
-    pixels = camera.project(seen)
-    (left, top), (right, bottom) = np.floor(pixels.min(0)), np.ceil(pixels.max(0))
-    x, y = np.arange(camera.width), np.arange(camera.height)
-    return (((y >= top) & (y <= bottom))[:, None] & ((x >= left) & (x <= right))).ravel()
-
-
-def inside_share(points: Float[np.ndarray, "n 3"], camera: Camera) -> float:
-    """Share of world points that fall inside the image."""
-    return float(_in_image(points, camera)[0].mean())
-
-
-def _in_image(
-    points: Float[np.ndarray, "n 3"], camera: Camera
-) -> tuple[Bool[np.ndarray, "n"], Float[np.ndarray, "n 2"]]:
-    seen = camera.to_camera(points)
-    pixels = camera.project(seen)
-    inside = (pixels >= 0).all(1) & (pixels < (camera.width, camera.height)).all(1)
-    return inside & (seen[:, 2] > 0), pixels
-
-
-def small(camera: Camera) -> Camera:
-    """The same view with `GRID` pixels across."""
-    scale = GRID / camera.width
-    K = np.diag([scale, scale, 1.0]) @ camera.K
-    return Camera(K, camera.R, camera.t, GRID, max(round(camera.height * scale), 1))
-
-
-def _ends_seen(arms: Arms, kinds: Int[np.ndarray, "h w"], camera: Camera) -> float:
-    """Share of the points around forearms' ends that are in the image with no hand before them.
-
-    Also those behind their own forearm count: its outline would show where it stops.
-    """
-    inside, pixels = _in_image(arms.ends, camera)
-    column, row = np.floor(pixels[inside]).astype(int).T
-    return float((kinds[row, column] == 0).sum() / len(arms.ends))
-
-
-def _kinds(forearm: Forearm, number: int) -> Int[np.ndarray, "f"]:
-    kinds = np.zeros(len(forearm.faces), dtype=int)
-    kinds[: len(forearm.hand_faces)] = number
-    return kinds
+    """The first rule that one view breaks; None for a good one."""
+    one = Cameras(np.zeros(1, int), camera.K[:1, 0], camera.R[None], camera.t[None], camera.width, camera.height)
+    return judge(arms.posed(), one, Rules(min_inside, min_visible, min_area)).get(0)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 GRACE = 5.5
-"""Seconds after SIGTERM in which the process ends by itself; then it is ended. `render-ih worker` waits seven, a spot instance ten or more."""
+"""Seconds after SIGTERM in which the process ends by itself; then it is ended. `render-ih worker` waits seven."""
 
 
 class Stopped(BaseException):

@@ -6,30 +6,18 @@ import numpy as np
 import pytest
 
 from dataset.assets.environments import read_environments
-from dataset.assets.gestures import load_gestures
 from dataset.rows import camera_of
 from dataset.schema import PLAN
 from dataset.shards import table_of
 from hands.camera import Camera, look_at
-from hands.forearm import STRAIGHT, Forearm
-from hands.gestures import gesture_pose
 from hands.joints import Side
 from rendering.views.cameras import ATTEMPTS, TRACKS, UP, CameraConfig, draw_view, towards_body
-from rendering.views.framing import Arms, inside_share, view_fault
+from rendering.views.framing import Arms, view_fault
 from rendering.views.plan import LookConfig, plan_view
+from tests.rendering.views.by_rays import inside_share, view_fault_by_rays
+from tests.rendering.views.placed_arms import SKINS, make_arms
 
-SKINS = ["pale", "tan", "dark"]
 EXACT = {"track_jitter": 0.0, "roll": 0.0, "offset": 0.0, "min_visible": 0.0, "min_inside": 0.0, "min_area": 0.0}
-
-
-def make_arms(hands, name: str) -> Arms:
-    (gesture,) = load_gestures(names=(name,))
-    pose = gesture_pose(gesture, hands[Side.RIGHT], hands[Side.LEFT])
-    posed = {side: pose.side(side).pose(hands[side]).vertices[0].double().numpy() for side in Side}
-    both = np.concatenate(list(posed.values()))
-    posed = {side: vertices - (both.min(0) + both.max(0)) / 2 for side, vertices in posed.items()}
-    forearms = {side: Forearm.build(hands[side].arrays) for side in Side}
-    return Arms.place(posed, forearms, dict.fromkeys(Side, STRAIGHT))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +41,7 @@ def directions(rows) -> np.ndarray:
 
 def unchecked(monkeypatch) -> None:
     """Every draw stands, whatever it shows."""
-    monkeypatch.setattr("rendering.views.cameras.view_fault", lambda *_: None)
+    monkeypatch.setattr("rendering.views.cameras.judge", lambda *_: {})
 
 
 def test_rows_fit_the_schema_and_have_unique_names(arms):
@@ -105,7 +93,7 @@ def test_every_view_shows_both_hands_and_no_end_of_a_forearm(hands, name):
     assert len(rows) >= 9
     for row in rows:
         camera = camera_of(row)
-        assert view_fault(arms, camera, config.min_inside, config.min_visible, config.min_area) is None
+        assert view_fault_by_rays(arms, camera, config.min_inside, config.min_visible, config.min_area) is None
         for side in Side:
             assert inside_share(arms.hand(side), camera) >= config.min_inside
 
