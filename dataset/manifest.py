@@ -21,6 +21,8 @@ from dataset.storage.store import Store, Stored
 from dataset.versions import code_version, library_versions
 
 FILE = "manifest.json"
+WORK = ".work"
+"""Folder of a run's own files; it is gone when the dataset is finished."""
 _FORMAT = 2
 """Of the file itself; the tables have a version of their own, `dataset.schema.VERSION`."""
 _SHOWN = 3
@@ -291,9 +293,10 @@ def refuse_foreign(store: Store) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; give a directory for the dataset")
     if isinstance(store, FolderStore):
-        names = {path.name for path in folder.glob("*") if not is_partial(path)} - {LOCK}
+        names = {path.name for path in folder.glob("*") if not is_partial(path)}
     else:
         names = {name.split("/")[0] for name in store.names("")}
+    names -= {LOCK, WORK}
     if names and FILE not in names:
         shown = ", ".join(sorted(names)[:_SHOWN])
         raise InputError(f"{store.url}: is not empty and not a dataset (it holds {shown}); give an empty directory")
