@@ -1,6 +1,5 @@
 """Poses that people make: those of the gesture library, or of any recordings that are read."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from hands.gestures import gesture_angles
 from hands.joints import Side
 from hands.model import HandModel
 from models.labelled_poses import NaturalPoses, natural_poses
+from tasks.progress import say
 from tasks.step import step
 
 RUN = 200
@@ -73,7 +73,7 @@ def _recorded(kind: str, path: Path, hands: dict[Side, HandModel]) -> NaturalPos
     found = natural_hand_poses(kind, path, hands)
     if found.faults:
         first = found.faults[0]
-        sys.stderr.write(f"{path}: {len(found.faults)} unusable hands left out, the first in {first.place}\n")
+        say(f"{path}: {len(found.faults)} unusable hands left out, the first in {first.place}")
     return natural_poses(torch.from_numpy(found.hand_pose), found.sides, hands, _runs(len(found.sides)))
 
 

@@ -1,7 +1,6 @@
 """The raw poses of a run: which files they are, told by checksum, and the poses themselves, read when first asked for."""
 
 import hashlib
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from hands.joints import Side
 from hands.model import HandModel
 from hands.pose import TwoHandPose
 from tasks.config import SourceConfig
+from tasks.progress import say
 
 Hands = dict[Side, HandModel]
 
@@ -80,22 +80,18 @@ def _refuse_to_read(kind: str) -> RawPoses:
 def _read_aloud(config: SourceConfig, hands: Hands) -> RawPoses:
     """Read a recorded source and say what became of all its frames."""
     if config.kind in FITS_OF_MANO and "sha256" not in hands[Side.RIGHT].arrays.notes:
-        _say(f"{config.kind} holds parameters of MANO: with the free hand its poses are an approximation (hands.mano)")
-    _say(f"Reading poses of {config.kind}")
+        say(f"{config.kind} holds parameters of MANO: with the free hand its poses are an approximation (hands.mano)")
+    say(f"Reading poses of {config.kind}")
     started = time.monotonic()
     rules = Rules(config.max_hand_distance_mm, config.distinct, config.faults == "refuse")
     raw = read_source(config.kind, config.path, config.subset, hands, rules)
-    _say(f"Reading poses: {len(raw.names)} poses in {time.monotonic() - started:.1f} s")
+    say(f"Reading poses: {len(raw.names)} poses in {time.monotonic() - started:.1f} s")
     for reason, count in raw.left_out.items():
-        _say(f"Reading poses: {count} left out: {reason}")
+        say(f"Reading poses: {count} left out: {reason}")
     for reason, count in Counter(fault.reason for fault in raw.faults).items():
-        _say(f"Reading poses: {count} unusable: {reason}, the first in {_first(raw.faults, reason).place}")
+        say(f"Reading poses: {count} unusable: {reason}, the first in {_first(raw.faults, reason).place}")
     return raw
 
 
 def _first(faults: tuple[Fault, ...], reason: str) -> Fault:
     return next(fault for fault in faults if fault.reason == reason)
-
-
-def _say(sentence: str) -> None:
-    sys.stderr.write(f"{sentence}\n")

@@ -10,6 +10,7 @@ from dataset.inspection.contact_sheet import choose_rows, write_html, write_png
 from dataset.manifest import Manifest
 from dataset.splits import split_contents
 from dataset.work import control
+from tasks.observing.artifacts import show_dataset
 from tasks.run import Run
 from tasks.step import step
 
@@ -52,6 +53,7 @@ def publish_dataset(run: Run, stopped: str = "") -> DatasetRef:
         contact_sheet=write_documents(manifest),
         stopped=stopped,
     )
+    show_dataset(manifest)
     if not stopped:
         control.clear(run.store)
     return made

@@ -84,8 +84,10 @@ class Claim:
         attempt.place()
 
     def release(self, fault: str = "") -> None:
-        """Give it back: others may take it at once. With a `fault` it counts as failed, and is set aside after three."""
+        """Give it back, unless it is done: others may take it at once. A `fault` counts, and the third sets it aside."""
         with self._lock:
+            if self.content["state"] != "held":
+                return
             faults = self.content["faults"] + ([fault] if fault else [])
             self._become({"state": "failed" if len(faults) >= MOST_FAULTS else "free", "faults": faults})
 

@@ -1,6 +1,7 @@
 """Who holds a shard: a process, told so that another process of the same machine can see whether it still lives."""
 
 import os
+import re
 import socket
 from functools import cache
 from pathlib import Path
@@ -36,5 +37,6 @@ def _born(pid: int) -> str | None:
 
 
 def worker_name() -> str:
-    """Name of this process among the workers: as `RENDER_IH_WORKER` says, or machine and process."""
-    return os.environ.get("RENDER_IH_WORKER") or f"{socket.gethostname()}-{os.getpid()}"
+    """Name of this process among the workers: as `RENDER_IH_WORKER` says, or machine and process; it names files."""
+    name = os.environ.get("RENDER_IH_WORKER") or f"{socket.gethostname()}-{os.getpid()}"
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import httpx
@@ -26,6 +27,8 @@ from tasks.progress import say
 
 LOOK_EVERY = 5.0
 """Seconds between looks at the runs."""
+ASK_EVERY = 300.0
+"""Seconds between reminders that nobody is there to work."""
 MOST_FAILURES = 5
 """Runs that fail one after the other, without a shard made in between, before the stage is given up."""
 _WAITING = (StateType.SCHEDULED, StateType.PENDING)
@@ -43,6 +46,8 @@ class Crew:
     tag: str
     most: int
     _looked: float = float("-inf")
+    _working: int = 0
+    _asked: float = float("-inf")
     _silent: bool = False
     _known_failures: set[str] = field(default_factory=set)
     _failures: int = 0
@@ -60,25 +65,27 @@ class Crew:
         if progressed:
             self._failures = 0
         if time.monotonic() - self._looked < LOOK_EVERY:
-            return 0
+            return self._working
         self._looked = time.monotonic()
         try:
             runs = list(self._runs())
             self._refuse_failures(runs)
             waiting = sum(run.state_type in _WAITING for run in runs)
-            working = sum(run.state_type == StateType.RUNNING for run in runs)
-            wanted = min(self.most, shards_left, max(self._online(), working + 1)) - waiting - working
+            self._working = sum(run.state_type == StateType.RUNNING for run in runs)
+            online = self._online()
+            wanted = min(self.most, shards_left, max(online, self._working + 1)) - waiting - self._working
             for _ in range(wanted):
                 self.client.create_flow_run_from_deployment(
                     self.deployment.id, parameters=self.parameters, tags=[*self.deployment.tags, self.tag]
                 )
             self._silent = False
-            return working
+            if not online and not self._working:
+                self._ask_for_workers()
         except (httpx.HTTPError, PrefectException) as error:
             if not self._silent:
                 say(f"The Prefect server does not answer ({type(error).__name__}); runs that are at work go on")
             self._silent = True
-            return 0
+        return self._working
 
     def dismiss(self) -> None:
         """Cancel the runs that wait; those at work see on storage that the stage is over."""
@@ -92,15 +99,22 @@ class Crew:
     def _runs(self) -> Iterator[FlowRun]:
         """All runs of this stage and dataset, whoever started them."""
         wanted = FlowRunFilter(tags=FlowRunFilterTags(all_=[self.tag]))
-        offset = 0
-        while page := self.client.read_flow_runs(flow_run_filter=wanted, limit=_PAGE, offset=offset):
+        for offset in count(step=_PAGE):
+            page = self.client.read_flow_runs(flow_run_filter=wanted, limit=_PAGE, offset=offset)
             yield from page
-            offset += len(page)
+            if len(page) < _PAGE:
+                return
 
     def _online(self) -> int:
         pool = self.deployment.work_pool_name
         workers = self.client.read_workers_for_work_pool(pool) if pool else []
         return sum(worker.status == WorkerStatus.ONLINE for worker in workers)
+
+    def _ask_for_workers(self) -> None:
+        if time.monotonic() - self._asked > ASK_EVERY:
+            self._asked = time.monotonic()
+            pool = self.deployment.work_pool_name
+            say(f"No worker of pool {pool} is online; start some with `render-ih worker --pool {pool}`")
 
     def _refuse_failures(self, runs: list[FlowRun]) -> None:
         for run in runs:

@@ -5,25 +5,39 @@ of one run do no harm: they share the work.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Set
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from threading import Timer
 from zlib import crc32
 
 from dataset.errors import InputError, StorageError
+from dataset.manifest import Manifest
 from dataset.work.attempt import Made
 from dataset.work.claims import Claim, ClaimLost, Claims
+from tasks.observing.activity import Activity
+from tasks.observing.artifacts import Board
+from tasks.observing.history import History
+from tasks.observing.leading import watched
 from tasks.progress import say
 from tasks.run import Run
 from tasks.sharing.crew import crew
 from tasks.sharing.interruption import Interruption, Stopped
-from tasks.sharing.pulse import Record, pulse
+from tasks.sharing.pulse import pulse
 from tasks.sharing.stage import Stage
 from tasks.sharing.troubles import Trouble, trouble_of
 
 POLL = 1.0
 """Seconds between looks when there is nothing to take."""
+_LONGEST_POLL = 5.0
+"""The same for helpers when there has been nothing for a while, and for leaders of many."""
+_READS = 20
+"""Claims that a leader of many helpers reads in a second, up to the longest pause."""
+_SHARE = 0.1
+"""Of a leader's time, at most, that looks take when there are many shards; writing the manifest takes half as much."""
+_LOOKS_AT_ONCE = 8
+"""Files that are looked for at once: storage may be far away."""
 BEATS = 4
 """Of a worker's record, in the time of a lease."""
 _WRITE_EVERY = 5.0
@@ -43,33 +57,35 @@ def lead(run: Run, stage: Stage) -> None:
     work = Work.of(run, stage)
     work.take_stock()
     helpers = crew(run.config, run.store.url, stage.name) if run.config.fleet.uses(stage.name) else nullcontext()
-    with work.at_work(obey=False), helpers as helping:
-        while not work.over:
-            progressed = work.collect()
-            run.watch.check(work.images)
-            if helping is None:
-                workers = int(work.make_one() or not time.sleep(POLL))
-            else:
-                time.sleep(POLL)
-                workers = helping.keep_up(len(work.claims.open), progressed)
-            run.watch.spend(workers)
-    work.collect(at_once=True)
+    with work.at_work(obey=False), work.watched(), helpers as helping:
+        try:
+            while not work.over:
+                progressed = work.collect()
+                run.watch.check(work.images)
+                if helping is None:
+                    workers = int(work.make_one() or not time.sleep(POLL))
+                else:
+                    time.sleep(work.rest)
+                    workers = helping.keep_up(len(work.claims.open), progressed)
+                run.watch.spend(workers)
+        finally:
+            work.collect(at_once=True)
     work.refuse_failed()
 
 
 def help_out(run: Run, stage: Stage) -> int:
     """Make shards of a stage until all are made by somebody, or the run is told to stop; how many were made here."""
-    work = Work.of(run, stage)
+    work, idle = Work.of(run, stage), 0.0
+    work.claims.made_elsewhere = work.listed_since
     try:
         with work.at_work(obey=True):
             while not work.over:
                 work.interruption.check()
-                if not work.make_one():
-                    time.sleep(POLL)
-                    work.claims.look()
+                idle = 0.0 if work.make_one() else min(_LONGEST_POLL, 2 * idle or POLL)
+                time.sleep(idle)
     except Stopped as told:
         say(f"{run.worker}: stops ({told}); what it was at goes to others")
-    return work.record.shards
+    return work.activity.record.shards
 
 
 @dataclass
@@ -79,26 +95,40 @@ class Work:
     run: Run
     stage: Stage
     claims: Claims
+    activity: Activity
+    """What others see of it."""
+    history: History
     interruption: Interruption = field(default_factory=Interruption)
-    record: Record = field(default_factory=lambda: Record("", ""))
     pause: float = 0.0
     """Seconds to wait before the next shard, after trouble with storage."""
+    looked: float = 0.0
+    """Seconds that the last look took."""
     _new: list[Made] = field(default_factory=list)
     """Made and placed, but not yet in the manifest."""
-    _written: float = float("-inf")
+    _write_from: float = float("-inf")
+    """When the manifest may be changed again."""
 
     @classmethod
     def of(cls, run: Run, stage: Stage) -> "Work":
         """Work on what is missing of a stage."""
-        missing = [shard for shard in stage.shards(run) if not stage.done(run.manifest, shard)]
+        shards = stage.shards(run)
+        with ThreadPoolExecutor(_LOOKS_AT_ONCE) as threads:
+            done = list(threads.map(lambda shard: stage.done(run.manifest, shard), shards))
+        missing = [shard for shard, is_done in zip(shards, done, strict=True) if not is_done]
         fleet = run.config.fleet
         first = crc32(run.worker.encode()) % len(missing) if missing and fleet.uses(stage.name) else 0
-        return cls(run, stage, Claims(run.store, stage.name, missing, fleet.lease_seconds, run.worker, first))
+        claims = Claims(run.store, stage.name, missing, fleet.lease_seconds, run.worker, first)
+        return cls(run, stage, claims, Activity(run, stage.name), History(run.store, stage.name))
 
     @property
     def over(self) -> bool:
         """Whether all is made or set aside."""
         return self.claims.finished
+
+    @property
+    def rest(self) -> float:
+        """Seconds until a leader's next look, which reads each claim that is held."""
+        return max(POLL, min(_LONGEST_POLL, len(self.claims.held) / _READS), self.looked / _SHARE)
 
     @property
     def images(self) -> int:
@@ -110,15 +140,24 @@ class Work:
     def at_work(self, obey: bool) -> Iterator[None]:
         """In the block shards are made; with `obey` until the run says stop."""
         every = self.claims.lease / BEATS
-        with self.interruption.armed(), pulse(self.run, self.interruption, every, obey) as self.record:
-            self.record.stage = self.stage.name
+        with self.interruption.armed(), self.activity.going_on(), pulse(self.activity, self.interruption, every, obey):
             yield
+
+    def watched(self) -> AbstractContextManager[None]:
+        """In the block the history is kept, and Prefect shows how things stand."""
+        if not self.claims.shards:
+            return nullcontext()
+        total = len(self.stage.shards(self.run))
+        there = total - len(self.claims.shards)
+        board = Board(self.run.store, self.stage.name, total, self.claims.lease)
+        return watched(self.history, board, lambda: there + len(self.claims.done))
 
     def take_stock(self) -> None:
         """What others have made meanwhile counts; what was set aside or lost is opened again."""
         for attempt in self.claims.look():
             try:
                 attempt.place()
+                self.history.saw(attempt)
                 self._new.append(attempt.made)
             except InputError:
                 self.claims.reopen(next(name for table, name in _names(attempt.made) if table == self.stage.table))
@@ -136,20 +175,28 @@ class Work:
             return False
         if claim is None:
             return False
-        self._make(claim)
+        with self.activity.at(claim.shard):
+            self._make(claim)
         return True
 
     def collect(self, at_once: bool = False) -> bool:
         """Bring what was made into the manifest; a moment later unless `at_once`. Whether anything was made."""
+        began = time.monotonic()
         found = self.claims.look()
+        self.looked = time.monotonic() - began
         for attempt in found:
             attempt.place()
+            self.history.saw(attempt)
             self.run.watch.saw(attempt.made)
             self._new.append(attempt.made)
-        if self._new and (at_once or self.over or time.monotonic() - self._written > _WRITE_EVERY):
-            self.run.manifest.include(shard for made in self._new for shard in made)
-            self._new, self._written = [], time.monotonic()
+        if self._new and (at_once or self.over or time.monotonic() >= self._write_from):
+            self._list()
         return bool(found)
+
+    def listed_since(self) -> Set[str]:
+        """Shards that the leader has brought into the manifest since this process joined."""
+        before = self.run.manifest.shards[self.stage.table]
+        return Manifest.read(self.run.store).shards[self.stage.table].keys() - before.keys()
 
     def refuse_failed(self) -> None:
         """Say what was set aside.
@@ -164,8 +211,15 @@ class Work:
                 f"the first is {shard}: {faults[-1]}; mend that and give the command again, the others are kept"
             )
 
+    def _list(self) -> None:
+        """Bring what was made into the manifest, which is written whole: the larger it is the less often."""
+        began = time.monotonic()
+        self.run.manifest.include(shard for made in self._new for shard in made)
+        ended = time.monotonic()
+        self._new, self._write_from = [], ended + max(_WRITE_EVERY, 2 * (ended - began) / _SHARE)
+
     def _make(self, claim: Claim) -> None:
-        self.record.shard, self.interruption.last_act = claim.shard, claim.release
+        self.interruption.last_act = claim.release
         attempt = claim.new_attempt()
         lost, late = ClaimLost(claim.shard), TimeoutError(f"took longer than {self.run.config.fleet.shard_hours:g} h")
         limit = Timer(3600 * self.run.config.fleet.shard_hours, self.interruption, [late])
@@ -174,11 +228,12 @@ class Work:
         try:
             with claim.kept(self.claims.lease, lambda: self.interruption(lost)):
                 self.stage.make(self.run, claim.shard, attempt)
+                self.activity.note(attempt)
                 claim.commit(attempt)
-            self.record.count(attempt.made)
             self.pause = 0.0
         except ClaimLost:
-            say(f"{self.stage.name} {claim.shard}: another worker has taken it over")
+            say(told := f"{self.stage.name} {claim.shard}: another worker has taken it over", "warning")
+            self.activity.met("taken over", told)
         except Exception as error:
             self._react(claim, error)
         except BaseException:
@@ -186,16 +241,19 @@ class Work:
             raise
         finally:
             limit.cancel()
-            self.record.shard, self.interruption.last_act = "", None
-            if claim.content["state"] != "done":
+            self.interruption.last_act = None
+            if claim.content["state"] == "done":
+                self.activity.made(attempt.made)
+            else:
                 with suppress(InputError, OSError):
                     attempt.discard()
 
     def _react(self, claim: Claim, error: Exception) -> None:
         trouble = trouble_of(error)
         told = f"{self.stage.name} {claim.shard}: {trouble}: {error}"
+        self.activity.met(trouble, told)
         if trouble is Trouble.MEMORY and self.run.work_lighter():
-            say(f"{told}; again with batches of {self.run.config.machine.optimise_batch}")
+            say(f"{told}; again with batches of {self.run.config.machine.optimise_batch}", "warning")
             _release(claim)
         elif trouble is Trouble.STORAGE:
             _release(claim)
@@ -204,14 +262,14 @@ class Work:
             _release(claim)
             raise error if trouble is Trouble.INPUT else InputError(told) from error
         else:
-            say(told)
+            say(told, "warning")
             _release(claim, fault=f"{type(error).__name__}: {error}")
 
     def _wait_for_storage(self, error: Exception) -> None:
         if self.pause >= _LONGEST_PAUSE:
             raise error
         self.pause = min(_LONGEST_PAUSE, 2 * self.pause or _FIRST_PAUSE)
-        say(f"{error}; again in {self.pause:g} s")
+        say(f"{error}; again in {self.pause:g} s", "warning")
 
 
 def _release(claim: Claim, fault: str = "") -> None:
