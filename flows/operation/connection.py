@@ -27,11 +27,13 @@ def connect(api: str | None = None) -> Iterator[SyncPrefectClient]:
         raise InputError(f"no Prefect server is configured; {_START}, or name one with --api URL or PREFECT_API_URL")
     if not api.startswith(("http://", "https://")):
         raise InputError(f"{api}: is no address of a Prefect server; it looks like http://HOST:4200/api")
-    settings = {PREFECT_API_URL: api, PREFECT_CLIENT_MAX_RETRIES: 0}
-    with temporary_settings(settings), get_client(sync_client=True) as client:
+    busy = {PREFECT_CLIENT_MAX_RETRIES: PREFECT_CLIENT_MAX_RETRIES.value()}
+    at_once = {PREFECT_API_URL: api, PREFECT_CLIENT_MAX_RETRIES: 0}
+    with temporary_settings(at_once), get_client(sync_client=True) as client:
         try:
             _check_version(api, client)
-            yield client
+            with temporary_settings(busy):  # one that has just answered may be too busy for a moment
+                yield client
         except httpx.HTTPStatusError as error:
             raise InputError(f"{api}: {_refusal(error.response)}") from error
         except httpx.TransportError as error:

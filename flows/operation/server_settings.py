@@ -30,6 +30,11 @@ DEFAULTS = (
     Setting("PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED", "events,flow_runs", "Prefect alone keeps runs for ever"),
     Setting("PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD", str(90 * 86400), "seconds; runs are kept 90 days"),
     Setting(
+        "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING",
+        "flows.operation.event_order",
+        "automations hear of crashes at once after a restart too",
+    ),
+    Setting(
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE",
         "prefect.server.concurrency.lease_storage.filesystem",
         "limits that runs hold survive a restart of the server",

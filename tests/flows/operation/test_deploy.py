@@ -1,5 +1,6 @@
 """`render-ih deploy` and what follows from it, on one real Prefect server that wants a key."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -167,8 +168,8 @@ def test_a_pool_of_another_type_is_refused(deployed, tmp_path):
         list(deploy(deployed.api, tmp_path / "prefect.yaml"))
 
 
-REFUSING = """
-name: refusing
+ALONE = """
+name: tests
 definitions:
   pools:
     here:
@@ -180,8 +181,8 @@ definitions:
 pull:
 - flows.operation.home.enter_home: {}
 deployments:
-- name: refusing
-  entrypoint: refusing.py:refusing
+- name: FLOW
+  entrypoint: FLOW.py:FLOW
   description: Of this test.
   tags: [render-ih]
   enforce_parameter_schema: true
@@ -189,14 +190,31 @@ deployments:
 """
 
 
+def deployed_run(server, here: Path, monkeypatch, flow: str, **parameters) -> dict:
+    """A flow run of one of this folder's flows, deployed from `here`."""
+    shutil.copy(Path(__file__).with_name(f"{flow}.py"), here)
+    (here / "prefect.yaml").write_text(ALONE.replace("FLOW", flow))
+    monkeypatch.chdir(here)
+    list(deploy(server.api, Path("prefect.yaml")))
+    there = ask(server, "GET", f"/deployments/name/{flow}/{flow}")
+    return ask(server, "POST", f"/deployments/{there['id']}/create_flow_run", parameters=parameters)
+
+
+def test_a_quality_alarm_suspends_the_run_until_a_person_resumes_it(server, tmp_path, monkeypatch):
+    run = deployed_run(server, tmp_path, monkeypatch, "pausing", folder=str(tmp_path / "dataset"))
+    done = run_prefect(server, "flow-run", "execute", run["id"], RENDER_IH_HOME=str(tmp_path))
+    state = ask(server, "GET", f"/flow_runs/{run['id']}")["state"]
+    assert (state["type"], state["name"]) == ("PAUSED", "Suspended"), done.stderr
+    order = json.loads((tmp_path / "dataset" / ".work" / "control.json").read_text())
+    assert order["state"] == "paused" and order["reason"] == "too many images were refused"
+    assert ask(server, "POST", f"/flow_runs/{run['id']}/resume")["status"] == "ACCEPT"
+    run_prefect(server, "flow-run", "execute", run["id"], RENDER_IH_HOME=str(tmp_path))
+    assert ask(server, "GET", f"/flow_runs/{run['id']}")["state"]["type"] == "COMPLETED"
+
+
 def test_a_run_that_cannot_be_done_fails_with_its_sentence_alone(server, tmp_path, monkeypatch):
     """What no JSON schema can say: the flow itself refuses it."""
-    shutil.copy(Path(__file__).with_name("refusing.py"), tmp_path)
-    (tmp_path / "prefect.yaml").write_text(REFUSING)
-    monkeypatch.chdir(tmp_path)
-    list(deploy(server.api, Path("prefect.yaml")))
-    there = ask(server, "GET", "/deployments/name/refusing/refusing")
-    run = ask(server, "POST", f"/deployments/{there['id']}/create_flow_run", parameters={"pair": {"low": 3}})
+    run = deployed_run(server, tmp_path, monkeypatch, "refusing", pair={"low": 3})
     done = run_prefect(server, "flow-run", "execute", run["id"], RENDER_IH_HOME=str(tmp_path))
     state = ask(server, "GET", f"/flow_runs/{run['id']}")["state"]
     assert state["type"] == "FAILED", done.stderr

@@ -43,6 +43,7 @@ def test_prefect_knows_every_setting_and_takes_every_value(monkeypatch):
 
 def test_the_modules_that_settings_name_are_there():
     assert importlib.util.find_spec(values()["PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE"])
+    assert importlib.util.find_spec(values()["PREFECT_SERVER_EVENTS_CAUSAL_ORDERING"])
 
 
 def test_what_is_set_already_wins_but_not_over_options(monkeypatch):
