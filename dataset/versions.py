@@ -1,5 +1,6 @@
 """Which program made a dataset: its own version and those of the libraries that decide its content."""
 
+import os
 import platform
 import subprocess
 from functools import cache
@@ -7,13 +8,15 @@ from importlib import metadata
 from pathlib import Path
 
 PACKAGE = "render-ih"
-LIBRARIES = ("numpy", "torch", "pyarrow", "pillow", "bpy", "smplx", "trimesh")
+COMMIT = "RENDER_IH_COMMIT"
+"""Environment variable that an image is built with."""
+LIBRARIES = ("numpy", "torch", "pyarrow", "pillow", "bpy", "trimesh")
 
 
 @cache
 def code_version() -> str:
-    """Package version, followed by the commit when the program runs from a git checkout."""
-    described = _git_describe()
+    """Package version, followed by the commit: of the git checkout, or as `RENDER_IH_COMMIT` says where there is none."""
+    described = _git_describe() or os.environ.get(COMMIT, "")
     return _version(PACKAGE) + (f"+{described}" if described else "")
 
 

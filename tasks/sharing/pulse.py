@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataset.errors import InputError
 from dataset.work.control import Control
 from tasks.observing.activity import Activity
-from tasks.run import Run
 from tasks.sharing.interruption import Interruption, Stopped
 
 
@@ -17,8 +16,10 @@ def pulse(activity: Activity, interruption: Interruption, every: float, obey: bo
     run, record, over = activity.run, activity.record, threading.Event()
 
     def beat() -> None:
-        run.store.write(record.file, activity.beat())
-        if obey and (reason := reason_to_stop(run)):
+        order = Control.read(run.store)
+        if order is not None:  # or else nothing of a finished run would come back
+            run.store.write(record.file, activity.beat())
+        if obey and (reason := reason_to_stop(order)):
             interruption(Stopped(reason))
 
     def keep() -> None:
@@ -33,14 +34,12 @@ def pulse(activity: Activity, interruption: Interruption, every: float, obey: bo
     finally:
         over.set()
         thread.join()
-        record.state = "left"
-        if Control.read(run.store) is not None:
-            _quietly(beat)
+        record.state, obey = "left", False
+        _quietly(beat)
 
 
-def reason_to_stop(run: Run) -> str:
+def reason_to_stop(order: Control | None) -> str:
     """Why the run wants no more work; empty while it does."""
-    order = Control.read(run.store)
     if order is None:
         return "the run has ended"
     return "" if order.is_running else f"the run is {order.state}: {order.reason}"
