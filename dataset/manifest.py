@@ -15,7 +15,7 @@ from typing import Any
 from dataset.atomic import is_partial, remove_leftovers
 from dataset.errors import InputError
 from dataset.schema import TABLES, VERSION
-from dataset.shards import Shard
+from dataset.shards import Shard, file_sha256
 from dataset.storage.folder import LOCK, FolderStore
 from dataset.storage.store import Store, Stored
 from dataset.versions import code_version, library_versions
@@ -66,6 +66,8 @@ class Manifest:
     """Table to shard name to shard."""
     store: Store | None = field(default=None, compare=False)
     """Where the dataset is; None: in `folder`."""
+    _checked: set[tuple[Path, str]] = field(default_factory=set, compare=False, repr=False)
+    """Copies of files that were compared with their checksums."""
 
     def __post_init__(self) -> None:
         self.store = self.store or FolderStore(self.folder)
@@ -160,8 +162,23 @@ class Manifest:
         return [self.fetch(table, name) for name in sorted(self.shards[table])]
 
     def fetch(self, table: str, name: str) -> Path:
-        """The file of a finished shard, brought here if it lies elsewhere."""
-        return self.store.fetch(file_name(table, name), self.shards[table][name].bytes)
+        """The file of a finished shard, brought here if it lies elsewhere.
+
+        Raises:
+            InputError: it lies elsewhere, and is lost or not the one that was listed.
+        """
+        shard, file = self.shards[table][name], file_name(table, name)
+        path = self.store.fetch(file, shard.bytes)
+        if isinstance(self.store, FolderStore) or (path, shard.sha256) in self._checked:
+            return path
+        if file_sha256(path) != shard.sha256:  # a copy of what lay there before
+            path.unlink()
+            path = self.store.fetch(file, shard.bytes)
+            if file_sha256(path) != shard.sha256:
+                path.unlink()
+                raise InputError(f"{self.store.url}: {file} is not the file of the manifest; restore a copy of it")
+        self._checked.add((path, shard.sha256))
+        return path
 
     def done(self, table: str, name: str) -> bool:
         """Whether a shard is finished: listed, and its file there with the size that was listed."""

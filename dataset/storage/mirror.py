@@ -8,7 +8,7 @@ from pathlib import Path
 from dataset.atomic import atomic_write
 from dataset.errors import InputError
 from dataset.manifest import FILE, Manifest
-from dataset.shards import Shard, file_sha256
+from dataset.shards import Shard
 from dataset.storage.folder import FolderStore
 from dataset.storage.opening import open_store
 from dataset.storage.store import Store
@@ -66,18 +66,10 @@ def _checksums_here(folder: Path) -> dict[tuple[str, str], str]:
 
 
 def _bring(manifest: Manifest, table: str, name: str, known: str | None) -> None:
-    """A file of the manifest; one of its size that is here is trusted if its checksum is known, and read if it is not."""
-    shard, path = manifest.shards[table][name], manifest.path(table, name)
-    if known != shard.sha256 and path.is_file() and file_sha256(path) != shard.sha256:
-        path.unlink()
-    was_here = known == shard.sha256 and _has_size(path, shard)
-    path = manifest.fetch(table, name)
-    if not was_here and (not _has_size(path, shard) or file_sha256(path) != shard.sha256):
-        path.unlink()
-        raise InputError(
-            f"{manifest.store.url}: {table}/{name}.parquet is not the file of the manifest; restore a copy of it, or run "
-            "the generator again"
-        )
+    """A file of the manifest; one that is here is trusted if its checksum is known."""
+    shard = manifest.shards[table][name]
+    if known != shard.sha256 or not _has_size(manifest.path(table, name), shard):
+        manifest.fetch(table, name)
 
 
 def _has_size(path: Path, shard: Shard) -> bool:

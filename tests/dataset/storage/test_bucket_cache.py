@@ -1,10 +1,14 @@
 """Copies of a bucket's files on this machine: fetched once, whole, by one at a time."""
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from dataset.errors import InputError
+from dataset.manifest import Manifest
+from dataset.shards import Shard
+from dataset.storage.opening import open_store
 from tests.dataset.storage.conftest import put_here
 
 CONTENT = b"x" * 1000
@@ -64,3 +68,22 @@ def test_a_cache_that_cannot_be_written(behind):
     behind.folder.parent.joinpath("locks").write_text("in the way")
     with pytest.raises(InputError, match="cannot be written"):
         behind.fetch("images/a")
+
+
+def test_a_copy_of_what_lay_there_before_is_not_taken_for_the_shard(bucket_url):
+    """A dataset that was removed and made anew at the same place, with files of the same size."""
+    store = open_store(bucket_url, patience=20)
+    manifest = Manifest.open(store, {"seed": 1})
+    for content in (b"before", b"behind"):
+        path = manifest.path("poses", "00000")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        store.publish("poses/00000.parquet")
+        path.write_bytes(b"before")
+        shard = Shard("00000", 1, len(content), hashlib.sha256(content).hexdigest())
+        manifest.add("poses", shard)
+        assert Manifest.read(store).fetch("poses", "00000").read_bytes() == content
+    manifest.path("poses", "00000").unlink()
+    store.write("poses/00000.parquet", b"others")
+    with pytest.raises(InputError, match="is not the file of the manifest"):
+        Manifest.read(store).fetch("poses", "00000")
