@@ -212,6 +212,15 @@ def test_a_quality_alarm_suspends_the_run_until_a_person_resumes_it(server, tmp_
     assert ask(server, "GET", f"/flow_runs/{run['id']}")["state"]["type"] == "COMPLETED"
 
 
+@pytest.mark.parametrize(("cancelled", "ends"), [(True, "CANCELLED"), (False, "CRASHED")])
+def test_a_stopped_run_has_crashed_and_begins_again_unless_a_person_cancelled_it(
+    server, tmp_path, monkeypatch, cancelled, ends
+):
+    run = deployed_run(server, tmp_path, monkeypatch, "stopping", cancelled=cancelled)
+    done = run_prefect(server, "flow-run", "execute", run["id"], RENDER_IH_HOME=str(tmp_path))
+    assert ask(server, "GET", f"/flow_runs/{run['id']}")["state"]["type"] == ends, done.stderr
+
+
 def test_a_run_that_cannot_be_done_fails_with_its_sentence_alone(server, tmp_path, monkeypatch):
     """What no JSON schema can say: the flow itself refuses it."""
     run = deployed_run(server, tmp_path, monkeypatch, "refusing", pair={"low": 3})
