@@ -48,6 +48,11 @@ class BlenderProcess:
         """The process's id."""
         return self.popen.pid
 
+    @property
+    def was_killed(self) -> bool:
+        """Whether SIGKILL has ended it."""
+        return self.popen.poll() == -signal.SIGKILL
+
     def ask(self, message: Message, timeout: float) -> Message:
         """Send a message and wait for the answer.
 

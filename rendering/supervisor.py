@@ -107,6 +107,8 @@ class Renderer:
         try:
             header, _ = self.process.ask(self._scene(), self.start_timeout)
         except RenderError as gone:
+            if self.process.was_killed:  # by somebody, or for want of memory: nothing is wrong with Blender
+                raise
             raise InputError(
                 f"Blender could not start: {gone.detail}; `render-ih doctor` says what is missing"
             ) from None

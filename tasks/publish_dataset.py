@@ -7,8 +7,9 @@ from dataset.documents.card import write_card
 from dataset.documents.croissant import write_croissant
 from dataset.errors import InputError
 from dataset.inspection.contact_sheet import choose_rows, write_html, write_png
-from dataset.manifest import FILE, Manifest
+from dataset.manifest import Manifest
 from dataset.splits import split_contents
+from dataset.storage.mirror import local_copy
 from dataset.work import control
 from tasks.observing.artifacts import show_dataset
 from tasks.run import Run
@@ -61,7 +62,7 @@ def publish_dataset(run: Run, stopped: str = "") -> DatasetRef:
 
 def write_documents(manifest: Manifest) -> Path:
     """Contact sheet, card and Croissant of a dataset whose manifest is final; where the contact sheet is."""
-    manifest.store.fetch(FILE)
+    local_copy(manifest.store.url)  # they are made of the whole dataset
     rows = choose_rows(manifest)
     write_png(rows, manifest.folder / "contact_sheet.png")
     write_html(rows, manifest.folder / "contact_sheet.html", manifest.folder.name)

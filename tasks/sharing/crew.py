@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -27,6 +28,8 @@ from tasks.progress import say
 
 LOOK_EVERY = 5.0
 """Seconds between looks at the runs."""
+LONGEST_PENDING = 120.0
+"""Seconds between a worker's taking a run and its beginning, after which another seat is offered in its place."""
 ASK_EVERY = 300.0
 """Seconds between reminders that nobody is there to work."""
 MOST_FAILURES = 5
@@ -47,9 +50,12 @@ class Crew:
     most: int
     _looked: float = float("-inf")
     _working: int = 0
+    _pending: dict[UUID, float] = field(default_factory=dict)
+    """Runs that a worker has taken and not begun, and since when."""
     _asked: float = float("-inf")
     _silent: bool = False
-    _known_failures: set[str] = field(default_factory=set)
+    _known_failures: set[UUID] | None = None
+    """None before the first look: what has failed by then is no fault of what is tried now."""
     _failures: int = 0
 
     def keep_up(self, shards_left: int, progressed: bool) -> int:
@@ -70,10 +76,12 @@ class Crew:
         try:
             runs = list(self._runs())
             self._refuse_failures(runs)
-            waiting = sum(run.state_type in _WAITING for run in runs)
+            waiting = sum(run.state_type in _WAITING and not self._is_stuck(run) for run in runs)
             self._working = sum(run.state_type == StateType.RUNNING for run in runs)
             online = self._online()
-            wanted = min(self.most, shards_left, max(online, self._working + 1)) - waiting - self._working
+            taken = waiting + self._working
+            # of those that work some may be dead with their nodes, so while shards are left there is an empty seat
+            wanted = min(max(online, self._working + 1) - taken, self.most - taken, shards_left - waiting)
             for _ in range(wanted):
                 self.client.create_flow_run_from_deployment(
                     self.deployment.id, parameters=self.parameters, tags=[*self.deployment.tags, self.tag]
@@ -110,6 +118,14 @@ class Crew:
         workers = self.client.read_workers_for_work_pool(pool) if pool else []
         return sum(worker.status == WorkerStatus.ONLINE for worker in workers)
 
+    def _is_stuck(self, run: FlowRun) -> bool:
+        """Whether a worker took the run and never began it, on this process's clock: that worker is dead, or slow to get a
+        machine. If it begins after all it is one more."""
+        if run.state_type is not StateType.PENDING:
+            self._pending.pop(run.id, None)
+            return False
+        return time.monotonic() - self._pending.setdefault(run.id, time.monotonic()) > LONGEST_PENDING
+
     def _ask_for_workers(self) -> None:
         if time.monotonic() - self._asked > ASK_EVERY:
             self._asked = time.monotonic()
@@ -117,9 +133,11 @@ class Crew:
             say(f"No worker of pool {pool} is online; start some with `render-ih worker --pool {pool}`")
 
     def _refuse_failures(self, runs: list[FlowRun]) -> None:
+        if self._known_failures is None:
+            self._known_failures = {run.id for run in runs if run.state_type in _BAD}
         for run in runs:
-            if run.state_type in _BAD and str(run.id) not in self._known_failures:
-                self._known_failures.add(str(run.id))
+            if run.state_type in _BAD and run.id not in self._known_failures:
+                self._known_failures.add(run.id)
                 self._failures += run.state_type is StateType.FAILED
                 if self._failures >= MOST_FAILURES:
                     raise InputError(

@@ -172,6 +172,20 @@ def test_a_worker_that_cannot_start_says_why(surfaces, job):
         renderer.render(small(job))
 
 
+def test_a_process_that_is_killed_while_it_starts_is_started_again(surfaces, job, monkeypatch):
+    scene, killed = Renderer._scene, []
+
+    def deadly(renderer):
+        if not killed:
+            os.kill(renderer.process.pid, signal.SIGKILL)
+            killed.append(renderer.process.pid)
+        return scene(renderer)
+
+    monkeypatch.setattr(Renderer, "_scene", deadly)
+    with Renderer(surfaces, device="CPU") as renderer:
+        assert renderer.render(small(job)).hands.any() and renderer.process.pid not in killed
+
+
 def test_what_does_not_die_is_ended():
     process = BlenderProcess()
     process.end()
