@@ -2,8 +2,9 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
@@ -13,11 +14,11 @@ from threading import Thread
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from threadpoolctl import threadpool_limits
 
-from dataset.schema import PLAN
-from dataset.shards import read_shard, write_table
+from dataset.shards import read_shard
 from dataset.shuffling import shuffled_by_split
 from dataset.work.attempt import Attempt
 from rendering.views.planner import COLUMNS, Planner, Refused
@@ -29,6 +30,8 @@ Row = dict[str, Any]
 Job = tuple[Path, Path]
 """A shard of `poses`, and the file for its good views."""
 ORIGIN = ("source", "base_pose", "augmentation")
+WRITERS = 2
+"""Threads that compress and write shards."""
 FEW = 5000
 """Up to so many views are drawn in this process: others would take longer to start."""
 
@@ -40,9 +43,20 @@ def plan_images(run: Run, shard: str, attempt: Attempt) -> None:
         jobs = [(path, Path(folder) / path.name) for path in run.manifest.paths("poses")]
         refused = list(_draw_all(run, jobs))
         drawn = [target for _, target in jobs]
-        for name, rows in shuffled_by_split(drawn, run.config.seed, run.config.shards.images):
-            attempt.write_parts("plan", name, [rows])
+        _write(attempt, shuffled_by_split(drawn, run.config.seed, run.config.shards.images))
     attempt.write("rejected", shard, refused)
+
+
+def _write(attempt: Attempt, shards: Iterable[tuple[str, pa.Table]]) -> None:
+    """Write shards, a few at a time beside the sort that they come from."""
+    with ThreadPoolExecutor(WRITERS) as writers:
+        writing: deque[Future[None]] = deque()
+        for name, rows in shards:
+            writing.append(writers.submit(attempt.write_parts, "plan", name, [rows]))
+            if len(writing) > WRITERS:
+                writing.popleft().result()
+        while writing:
+            writing.popleft().result()
 
 
 def _draw_all(run: Run, jobs: list[Job]) -> Iterator[Row]:
@@ -66,7 +80,7 @@ class _Draw:
         source, target = job
         poses = read_shard(source, [*COLUMNS, *ORIGIN])
         rows, refused = self.planner.plan(poses)
-        write_table(target, [rows], PLAN)
+        pq.write_table(rows, target, compression="lz4")  # for the sort alone
         return _refusals(refused, poses), len(rows) + len(refused)
 
 
