@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 EIGEN  := $(VENV)/lib/python3.11/site-packages/cmeel.prefix/include/eigen3
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 OUT    ?= out/demo
+JOBS   ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint format clean
@@ -19,7 +20,7 @@ demo: $(VENV)/.run-ready  ## make a small dataset on embedded defaults and say w
 
 test: $(VENV)/.run-ready $(VENV)/.test-ready  ## lint and tests
 	@$(BIN)/ruff check .
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(VENV)/.test-ready  ## lint only
 	@$(BIN)/ruff check .

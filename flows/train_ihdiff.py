@@ -6,7 +6,7 @@ check → launch, again from the newest checkpoint where that helps → record
 from prefect import flow
 
 from flows.operation.refusals import refuses_plainly
-from tasks.training_job.config import TrainingJobConfig, training_job_config
+from tasks.training_job.config import TrainingJobConfig, check_trainer_config
 from tasks.training_job.job import TrainingResult, open_job
 from tasks.training_job.steps import check_dataset, launch_trainer, record_result
 from tasks.training_job.trainer import IHDIFF
@@ -17,7 +17,7 @@ from tasks.training_job.trainer import IHDIFF
 def train_ihdiff(config: TrainingJobConfig) -> TrainingResult:
     """Train IHDiff as `config` says, or go on with the training that is in its folder."""
     IHDIFF.check()
-    config = training_job_config(config)
+    check_trainer_config(config)
     dataset = check_dataset(IHDIFF, config)
     with open_job(IHDIFF, config, dataset) as job:
         launch_trainer(job)

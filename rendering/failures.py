@@ -12,6 +12,10 @@ class Failure(StrEnum):
     """No picture within `machine.render_timeout`."""
     CRASH = "crash"
     """The Blender process ended by itself or by a signal."""
+    KILLED = "killed"
+    """Somebody has sent SIGKILL to the Blender process, and not the kernel for want of memory."""
+    NO_SPACE = "no space"
+    """The disk is full on which Blender leaves its pictures: nothing is wrong with the image, which is made later."""
     CYCLES = "Cycles error"
     """Cycles or Blender reported an error, although a picture may have come."""
     BAD_PICTURE = "bad picture"
@@ -24,9 +28,10 @@ class Failure(StrEnum):
     """The environment map is missing, damaged, of the wrong shape, or too dark."""
 
     @property
-    def tried_again(self) -> bool:
-        """Whether a new process may do better. The other classes would fail the same way, or cost the time again."""
-        return self in (Failure.OUT_OF_MEMORY, Failure.CRASH, Failure.CYCLES)
+    def tries(self) -> int:
+        """How often an image is tried, each time in a new process. Most classes would fail the same way, or cost the time
+        again; who kills processes means no image."""
+        return {Failure.OUT_OF_MEMORY: 2, Failure.CRASH: 2, Failure.CYCLES: 2, Failure.KILLED: 6}.get(self, 1)
 
 
 class RenderError(RuntimeError):

@@ -98,6 +98,8 @@ class BlenderProcess:
         if starved or NO_MEMORY.search(last):
             return RenderError(Failure.OUT_OF_MEMORY, f"the Blender process ended by {ending(status)}")
         lines = [line.strip() for line in last.decode(errors="replace").splitlines() if line.strip()]
+        if status == -signal.SIGKILL:
+            return RenderError(Failure.KILLED, "the Blender process ended by SIGKILL")
         words = f"; its last line was: {lines[-1][:300]}" if lines else ""
         return RenderError(Failure.CRASH, f"the Blender process ended by {ending(status)}{words}")
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 
@@ -57,7 +58,7 @@ class Renderer:
         self.close()
 
     def render(self, job: RenderJob) -> RenderedImage:
-        """Draw one image; what may succeed in a new process (`Failure.tried_again`) is tried there once more.
+        """Draw one image; what may succeed in a new process is tried there again (`Failure.tries`).
 
         Raises:
             InputError: Blender cannot start here, or the device is not here.
@@ -66,17 +67,16 @@ class Renderer:
         if refused := self.refused.get(job.hdri):
             raise refused
         check_job(job, {side: len(surface.of_hand) for side, surface in self.surfaces.items()})
-        try:
-            return self._attempt(job)
-        except RenderError as error:
-            if error.failure is Failure.ENVIRONMENT:
-                self.refused[job.hdri] = error
-            if not error.failure.tried_again:
-                raise
-        try:
-            return self._attempt(job)
-        except RenderError as again:
-            raise RenderError(again.failure, f"twice in a row, {again.detail}", again.value, again.limit) from None
+        for number in count(1):
+            try:
+                return self._attempt(job)
+            except RenderError as error:
+                if error.failure is Failure.ENVIRONMENT:
+                    self.refused[job.hdri] = error
+                if number >= error.failure.tries:
+                    times = {1: "", 2: "twice in a row, "}.get(number, f"{number} times in a row, ")
+                    raise RenderError(error.failure, times + error.detail, error.value, error.limit) from None
+        raise AssertionError
 
     def close(self) -> None:
         """End the Blender process."""
@@ -94,7 +94,7 @@ class Renderer:
             self.close()  # a half-read answer must not be taken for the next job's
             raise
         if error := unpack_error(header):
-            if error.failure.tried_again:  # what the process holds may be broken
+            if error.failure.tries > 1:  # what the process holds may be broken
                 self.close()
             raise error
         if self.process.resident_bytes() > self.memory_limit:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataset.assets.environments import Environment
+from dataset.errors import StorageError
 from dataset.image_row import image_row
 from dataset.pictures import photo_cell
 from dataset.rows import camera_of
@@ -115,6 +116,8 @@ def _draw(run: Run, item: Prepared) -> Prepared:
 def _finish(run: Run, item: Prepared) -> tuple[str, Row]:
     try:
         if item.error:
+            if item.error.failure is Failure.NO_SPACE:
+                raise StorageError(item.error.detail)  # of this machine, not of the image
             raise item.error
         return "image", finished_row(run, item.row, item.pose, item.posed, item.picture)
     except RenderError as error:

@@ -5,6 +5,7 @@ check: the compositor computes x − x of the floating-point picture, which is 0
 8-bit picture hides are seen without writing a floating-point file. Runs in the Blender process alone.
 """
 
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,10 @@ class Captured(NamedTuple):
     """Cycles' own seconds before its first sample."""
     render: float
     """Cycles' own seconds of tracing and denoising."""
+
+
+ROOM = 32 << 20
+"""Bytes: where less is free, a picture that is not whole was cut by a full disk."""
 
 
 class Capture:
@@ -67,16 +72,20 @@ class Capture:
         """What the render that just ended wrote; the files are removed.
 
         Raises:
-            RenderError: there is no picture, or it holds values that are no numbers.
+            RenderError: there is no picture, or the disk is full, or it holds values that are no numbers.
         """
         folder = Path(self.folder.name)
         picture, coverage = folder / "picture.png", next(folder.glob("coverage*.png"), None)
-        if coverage is None or not picture.exists():
-            raise RenderError(Failure.CYCLES, "no picture was written")
-        with Image.open(picture) as file:
-            pixels, told = np.array(file.convert("RGB")), dict(file.info)
-        with Image.open(coverage) as file:
-            shares = np.array(file.convert("RGB"))
+        try:
+            with Image.open(picture) as file:
+                pixels, told = np.array(file.convert("RGB")), dict(file.info)
+            with Image.open(coverage or picture.with_name("coverage")) as file:
+                shares = np.array(file.convert("RGB"))
+        except (OSError, SyntaxError) as error:
+            if shutil.disk_usage(folder).free < ROOM:
+                place = f"no space left for a picture in {folder.parent}; free some, or set TMPDIR"
+                raise RenderError(Failure.NO_SPACE, place) from error
+            raise RenderError(Failure.CYCLES, "no whole picture was written") from error
         picture.unlink(), coverage.unlink()
         wrong = int((shares[..., 2] < LEVELS).sum())
         if wrong:

@@ -35,7 +35,7 @@ _LONGEST_POLL = 5.0
 _READS = 20
 """Claims that a leader of many helpers reads in a second, up to the longest pause."""
 _SHARE = 0.1
-"""Of a leader's time, at most, that looks take when there are many shards; writing the manifest takes half as much."""
+"""Of a leader's time that looks take, up to the longest pause; writing the manifest takes half as much at most."""
 _LOOKS_AT_ONCE = 8
 """Files that are looked for at once: storage may be far away."""
 BEATS = 4
@@ -65,8 +65,8 @@ def lead(run: Run, stage: Stage) -> None:
                 if helping is None:
                     workers = int(work.make_one() or not time.sleep(POLL))
                 else:
-                    time.sleep(work.rest)
                     workers = helping.keep_up(len(work.claims.open), progressed)
+                    time.sleep(0.0 if work.over else work.rest)
                 run.watch.spend(workers)
         finally:
             work.collect(at_once=True)
@@ -128,7 +128,7 @@ class Work:
     @property
     def rest(self) -> float:
         """Seconds until a leader's next look, which reads each claim that is held."""
-        return max(POLL, min(_LONGEST_POLL, len(self.claims.held) / _READS), self.looked / _SHARE)
+        return max(POLL, min(_LONGEST_POLL, max(len(self.claims.held) / _READS, self.looked / _SHARE)))
 
     @property
     def images(self) -> int:

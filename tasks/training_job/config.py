@@ -1,15 +1,12 @@
 """What a training job is told: where from, where to, on what, and for how long."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dataset.errors import InputError
 
-PAGE = "docs/training-jobs.md"
 _ENDPOINT = re.compile(r"[^\s:/]+:\d{1,5}")
 
 
@@ -57,26 +54,11 @@ class TrainingJobConfig(BaseModel):
         return self
 
 
-def training_job_config(values: TrainingJobConfig | Mapping[str, Any]) -> TrainingJobConfig:
-    """A checked configuration, of one or of plain values such as a deployment's parameters.
+def check_trainer_config(config: TrainingJobConfig) -> None:
+    """Refuse a trainer's configuration that is not there.
 
     Raises:
-        InputError: unknown key, impossible value, or the trainer's configuration file is not there.
+        InputError: the file is missing.
     """
-    try:
-        config = TrainingJobConfig.model_validate(values)
-    except ValidationError as error:
-        raise InputError(_sentence(error)) from error
     if config.config and not config.config.is_file():
         raise InputError(f"training job: config: {config.config} is no file; give the trainer's configuration, or none")
-    return config
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = "".join(f"{part}: " for part in first["loc"])
-    given = f" (given: {first['input']!r})" if isinstance(first["input"], str | int | float) else ""
-    problem = {"extra_forbidden": "unknown key", "missing": "is missing"}.get(
-        first["type"], first["msg"].removeprefix("Value error, ")
-    )
-    return f"training job: {where}{problem}{given}; {PAGE} describes every key"

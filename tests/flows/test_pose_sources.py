@@ -15,13 +15,12 @@ from dataset.pictures import photo_cell
 from dataset.readers.source import RawPoses
 from dataset.verification.verify import verify
 from flows.cli import main
+from flows.render_ih import COLLECT, POSES
 from hands.pose import HandPose, TwoHandPose
-from tasks.augment_poses import augment_poses
-from tasks.collect_poses import Candidates, collect_poses
+from tasks.collect_poses import Candidates, candidates, collect_poses
 from tasks.config import load_config
-from tasks.optimise_poses import optimise_poses
 from tasks.run import open_run
-from tasks.validate_poses import validate_poses
+from tasks.sharing.share import lead
 from tests.dataset.readers.writers import example_poses, interhand, save_hic, save_interhand, save_reinterhand
 from tests.flows.small_run import SMALL, config, rows
 
@@ -45,9 +44,8 @@ def from_recording(folder: Path, *more: str):
 def make_poses(run_config, out: Path) -> None:
     """The flow without its rendering."""
     with open_run(run_config, out) as run:
-        for raw in collect_poses(run):
-            if not run.manifest.done("poses", raw.shard):
-                validate_poses(run, optimise_poses(run, augment_poses(run, raw)))
+        for stage in (COLLECT, POSES):
+            lead(run, stage)
 
 
 def test_a_recording_becomes_validated_poses_and_its_faults_are_listed(tmp_path, capsys):
@@ -93,7 +91,7 @@ def test_a_finished_dataset_opens_without_its_source_but_gives_no_raw_poses(tmp_
     with open_run(config("source.kind=interhand26m"), out) as run:
         assert run.manifest.rows("poses") > 0
         with pytest.raises(InputError, match=r"raw poses of interhand26m are needed.*source\.path"):
-            collect_poses(run)
+            collect_poses(run, "read", None)
 
 
 def test_what_cannot_be_read_is_refused_before_anything_is_written(tmp_path):
@@ -130,7 +128,7 @@ def test_every_kind_of_source_runs(tmp_path, kind):
 
 def test_distinct_poses_of_a_recording(tmp_path):
     with open_run(from_recording(recording(tmp_path / "ih"), "source.distinct=2"), tmp_path / "out") as run:
-        assert len(run.source.raw.names) == 2 and len(collect_poses(run)[0]) == 4
+        assert len(run.source.raw.names) == 2 and len(candidates(run)[0]) == 4
 
 
 def test_distinct_gestures(tmp_path):

@@ -8,10 +8,12 @@ import pytest
 from click.testing import CliRunner
 
 from dataset.assets.environments import Environment
+from dataset.errors import StorageError
 from dataset.manifest import Manifest
 from flows.cli import main
 from flows.render_ih import IMAGES
-from tasks.render_images import summary
+from rendering.failures import Failure, RenderError
+from tasks.render_images import Prepared, _finish, summary
 from tasks.run import open_run
 from tasks.sharing.share import lead
 from tests.flows.small_run import config, rows
@@ -103,6 +105,12 @@ def bad_job(row, fine, run, folder):
     from tasks.render_images import make_job
 
     return replace(make_job(row, fine, run), hdri=folder / "gone.exr")
+
+
+def test_a_full_disk_refuses_no_image():
+    item = Prepared({}, {}, error=RenderError(Failure.NO_SPACE, "no space left for a picture"))
+    with pytest.raises(StorageError, match="no space left for a picture"):
+        _finish(None, item)
 
 
 def test_a_summary_counts_classes():

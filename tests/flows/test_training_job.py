@@ -19,7 +19,7 @@ from dataset.manifest import Manifest
 from dataset.schema import TABLES
 from dataset.shards import write_shard
 from flows import train_ihdiff, train_transhand
-from tasks.training_job.config import TrainingJobConfig, training_job_config
+from tasks.training_job.config import TrainingJobConfig
 from tasks.training_job.failures import TrainingError, TrainingFailure
 from tasks.training_job.job import TrainingDataset, TrainingResult, open_job
 from tasks.training_job.trainer import Trainer
@@ -124,9 +124,9 @@ def test_a_trainer_whose_package_is_missing_counts_as_none_and_what_it_lacks_is_
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"speed": 3}, "training job: speed: unknown key (given: 3); docs/training-jobs.md describes every key"),
-        ({"retries": -1}, "training job: retries: Input should be greater than or equal to 0 (given: -1)"),
-        ({"dataset": None}, "training job: dataset: Input should be a valid string"),
+        ({"speed": 3}, "parameter config: speed: unknown key (given: 3)"),
+        ({"retries": -1}, "parameter config: retries: Input should be greater than or equal to 0 (given: -1)"),
+        ({"dataset": None}, "parameter config: dataset: Input should be a valid string"),
         ({"nodes": 2}, "2 nodes need rendezvous=HOST:PORT"),
         ({"rendezvous": "here:29500"}, "one node meets no other"),
         ({"overrides": ["steps"]}, "override 'steps' must be KEY=VALUE"),
@@ -153,7 +153,7 @@ def test_only_a_finished_dataset_with_the_table_is_learned_from(train, data, tmp
 
 
 def test_one_job_at_a_time_and_only_the_training_that_is_there(data, tmp_path):
-    config = training_job_config(settings(data, tmp_path / "out"))
+    config = TrainingJobConfig.model_validate(settings(data, tmp_path / "out"))
     content = TrainingDataset(str(data), ("a run",), 3)
     with open_job(TINY, config, content), pytest.raises(InputError, match="another training job is writing here"):
         open_job(TINY, config, content).__enter__()
@@ -169,7 +169,7 @@ def test_one_job_at_a_time_and_only_the_training_that_is_there(data, tmp_path):
 
 
 def test_each_node_of_a_job_takes_a_place_in_its_folder(data, tmp_path):
-    config = training_job_config(settings(data, tmp_path / "out", nodes=2, rendezvous="127.0.0.1:29500"))
+    config = TrainingJobConfig.model_validate(settings(data, tmp_path / "out", nodes=2, rendezvous="127.0.0.1:29500"))
     content = TrainingDataset(str(data), ("a run",), 3)
     with open_job(TINY, config, content) as first, open_job(TINY, config, content) as second:
         assert first.log != second.log
@@ -288,7 +288,7 @@ def test_under_prefect_steps_and_lines_are_recorded_and_cancelling_saves(data, t
 
 
 def test_metrics_and_checkpoints_survive_what_was_cut_off(data, tmp_path):
-    with open_job(TINY, training_job_config(settings(data, tmp_path / "out")), TrainingDataset("", (), 1)) as job:
+    with open_job(TINY, TrainingJobConfig.model_validate(settings(data, tmp_path / "out")), TrainingDataset("", (), 1)) as job:
         assert job.metrics() == {} and job.checkpoint() is None
         (job.out / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n[3]\n{"ste')
         (job.out / "checkpoints").mkdir()

@@ -3,12 +3,11 @@
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.augment_poses import augment_poses
-from tasks.collect_poses import collect_poses
+from flows.render_ih import POSES
 from tasks.config import RenderIHConfig, ValidationConfig, load_config
-from tasks.optimise_poses import optimise_poses
 from tasks.run import open_run
-from tasks.validate_poses import find_fault, validate_poses
+from tasks.sharing.share import lead
+from tasks.validate_poses import find_fault
 
 GOOD = {
     "min_distance_mm": 0.0,
@@ -42,8 +41,7 @@ def judged(folder, *overrides: str) -> tuple[list[dict], list[dict]]:
     base = ("source.names=[prayer, clasp, waving_both, steeple]", "augmentation.copies=1")
     config: RenderIHConfig = load_config(None, (*base, *overrides))
     with open_run(config, folder) as run:
-        for raw in collect_poses(run):
-            validate_poses(run, optimise_poses(run, augment_poses(run, raw)))
+        lead(run, POSES)
         return tuple(
             [row for path in run.manifest.paths(table) for row in pq.read_table(path).to_pylist()]
             for table in ("poses", "rejected")

@@ -10,6 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from dataset.versions import COMMIT
 from flows.operation.home import VARIABLE
 from rendering.devices import LIBRARIES
 from tests.operations.image_files import (
@@ -88,7 +89,7 @@ def test_variables_of_images_are_prefects_settings_or_the_projects():
     told = " ".join(rest for image in IMAGES for name, rest in instructions(image) if name == "ENV")
     names = {word.partition("=")[0] for word in told.split() if "=" in word}
     others = {name for name in names if not hasattr(prefect.settings, name)}
-    assert others == {VARIABLE, "PATH", "PYTHONUNBUFFERED", "NVIDIA_DRIVER_CAPABILITIES"}
+    assert others == {VARIABLE, COMMIT, "PATH", "PYTHONUNBUFFERED", "NVIDIA_DRIVER_CAPABILITIES"}
 
 
 def test_workers_have_the_libraries_that_blender_links_to():

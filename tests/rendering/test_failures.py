@@ -5,12 +5,14 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from dataset.errors import InputError
 from rendering import process as blender_process
+from rendering.blender import capture
 from rendering.blender.worker import reported
 from rendering.failures import Failure, RenderError
 from rendering.messages import pack_error, unpack_error
@@ -134,14 +136,34 @@ def written_since(process: BlenderProcess, start: int | None) -> bytes:
     return os.pread(process.log.fileno(), 1 << 20, start or 0)
 
 
-def test_a_process_killed_while_it_draws_costs_one_attempt_and_killed_twice_the_image(renderer, job):
+def test_a_process_killed_while_it_draws_costs_attempts_and_killed_again_and_again_the_image(
+    renderer, job, monkeypatch
+):
+    monkeypatch.setattr(Failure, "tries", 3)
     before = renderer.render(small(job))
     long = replace(small(job), samples=4000, denoise=False, camera=job.camera)
-    thread = killer(renderer, times=2)
+    thread = killer(renderer, times=3)
     error = refusal(renderer, long)
     thread.join(10)
-    assert error.failure is Failure.CRASH and "twice in a row" in str(error) and "SIGKILL" in str(error)
+    assert error.failure is Failure.KILLED and "3 times in a row" in str(error) and "SIGKILL" in str(error)
     assert renderer.render(small(job)).png == before.png
+
+
+def test_who_kills_processes_means_no_image():
+    assert Failure.KILLED.tries > Failure.CRASH.tries > Failure.BAD_PICTURE.tries == 1
+
+
+@pytest.mark.parametrize(("free", "failure"), [(0, Failure.NO_SPACE), (1 << 40, Failure.CYCLES)])
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", None])
+def test_a_picture_that_a_full_disk_has_cut_is_told_apart(tmp_path, monkeypatch, free, failure, content):
+    outputs = capture.Capture.__new__(capture.Capture)
+    outputs.folder = SimpleNamespace(name=str(tmp_path))
+    if content is not None:
+        (tmp_path / "picture.png").write_bytes(content)
+    monkeypatch.setattr(capture.shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    with pytest.raises(RenderError) as caught:
+        outputs.read()
+    assert caught.value.failure is failure
 
 
 def test_a_process_killed_for_its_memory_is_told_apart(surfaces, job, monkeypatch):

@@ -145,7 +145,8 @@ def test_containers_ask_for_gpus():
 
 
 def test_a_run_is_silent_after_many_heartbeats():
-    (automation,) = check(read_prefect_file(project_file())).automations
+    automation = check(read_prefect_file(project_file())).automations[0]
+    assert automation.name == "render-ih silent runs"
     for pool in POOLS.values():
         environment = pool["base_job_template"]["variables"]["properties"]["env"]["default"]
         beats = automation.trigger.within.total_seconds() / int(environment["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"])

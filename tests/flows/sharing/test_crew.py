@@ -88,6 +88,17 @@ def test_no_more_seats_than_shards_or_than_the_most(clock):
         assert len(server.runs) == 2
 
 
+def test_while_a_shard_is_left_a_seat_is_empty_whoever_seems_to_work(clock):
+    server = Server(workers=3)
+    crew = helpers(server)
+    look(crew, clock)
+    server.begin(3)  # and all die with their nodes
+    look(crew, clock, left=1)
+    assert server.count(StateType.SCHEDULED) == 1
+    look(crew, clock, left=1)
+    assert server.count(StateType.SCHEDULED) == 1
+
+
 def test_a_run_whose_worker_died_before_it_began_takes_no_seat(clock):
     server = Server(workers=1)
     crew = helpers(server)

@@ -51,8 +51,10 @@ def test_a_leader_rests_longer_the_more_claims_it_reads_but_never_long(store):
     work.collect()
     work.looked = 0.0
     assert work.rest == engine.POLL
+    work.looked = 0.3
+    assert work.rest == pytest.approx(3.0), "a tenth of its time"
     work.looked = 2.0
-    assert work.rest == pytest.approx(20.0), "a tenth of its time"
+    assert work.rest == engine._LONGEST_POLL
 
 
 def test_a_large_manifest_is_written_seldom(store, monkeypatch):

@@ -1,0 +1,1 @@
+"""What a run survives: kills, outages and a full disk, against the same run undisturbed."""
