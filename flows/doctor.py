@@ -101,5 +101,7 @@ def _prefect() -> Finding:
     from prefect.settings import get_current_settings
 
     url = get_current_settings().api.url
-    detail = url or "no server configured (PREFECT_API_URL); `render-ih run` needs none, `render-ih server` shows its runs"
+    detail = (
+        url or "no server configured (PREFECT_API_URL); `render-ih run` needs none, `render-ih server` shows its runs"
+    )
     return Finding("Prefect server", url is not None, detail, optional=True)

@@ -118,7 +118,9 @@ class Claim:
         content, name = self.content | changes, _name(self.stage, self.shard)
         tag = self.store.replace(name, _encoded(content), self.tag)
         if tag is None and (stored := self.store.read(name)) and self._is_mine(stored):
-            tag = self.store.replace(name, _encoded(content), stored.tag)  # an earlier change had arrived, its answer had not
+            tag = self.store.replace(
+                name, _encoded(content), stored.tag
+            )  # an earlier change had arrived, its answer had not
         if tag is None:
             raise ClaimLost(f"{self.stage} {self.shard}: another process has taken it")
         self.content, self.tag = content, tag

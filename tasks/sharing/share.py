@@ -59,15 +59,16 @@ def lead(run: Run, stage: Stage) -> None:
     helpers = crew(run.config, run.store.url, stage.name) if run.config.fleet.uses(stage.name) else nullcontext()
     with work.at_work(obey=False), work.watched(), helpers as helping:
         try:
+            progressed = work.collect()
             while not work.over:
-                progressed = work.collect()
                 run.watch.check(work.images)
                 if helping is None:
                     workers = int(work.make_one() or not time.sleep(POLL))
                 else:
                     workers = helping.keep_up(len(work.claims.open), progressed)
-                    time.sleep(0.0 if work.over else work.rest)
+                    time.sleep(work.rest)
                 run.watch.spend(workers)
+                progressed = work.collect()
         finally:
             work.collect(at_once=True)
     work.refuse_failed()

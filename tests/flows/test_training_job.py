@@ -288,7 +288,9 @@ def test_under_prefect_steps_and_lines_are_recorded_and_cancelling_saves(data, t
 
 
 def test_metrics_and_checkpoints_survive_what_was_cut_off(data, tmp_path):
-    with open_job(TINY, TrainingJobConfig.model_validate(settings(data, tmp_path / "out")), TrainingDataset("", (), 1)) as job:
+    with open_job(
+        TINY, TrainingJobConfig.model_validate(settings(data, tmp_path / "out")), TrainingDataset("", (), 1)
+    ) as job:
         assert job.metrics() == {} and job.checkpoint() is None
         (job.out / "metrics.jsonl").write_text('{"step": 1}\n{"step": 2}\n[3]\n{"ste')
         (job.out / "checkpoints").mkdir()
