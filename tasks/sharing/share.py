@@ -57,7 +57,7 @@ def lead(run: Run, stage: Stage) -> None:
     work = Work.of(run, stage)
     work.take_stock()
     helpers = crew(run.config, run.store.url, stage.name) if run.config.fleet.uses(stage.name) else nullcontext()
-    with work.at_work(obey=False), work.watched(), helpers as helping:
+    with work.watched(), work.at_work(obey=False), helpers as helping:
         try:
             progressed = work.collect()
             while not work.over:
