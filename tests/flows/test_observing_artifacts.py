@@ -63,7 +63,8 @@ def test_a_run_leaves_these_artifacts(kept):
 
 def test_progress_ends_at_all(kept):
     assert kept["progress-poses"]["data"] == 100.0
-    assert kept["progress-poses"]["description"].startswith(f"poses: {len(SHARDS)} of {len(SHARDS)} shards; workers: 0"), "all have left"
+    told = f"poses: {len(SHARDS)} of {len(SHARDS)} shards; workers: 0"  # all have left
+    assert kept["progress-poses"]["description"].startswith(told)
 
 
 def test_the_table_tells_of_the_workers(kept):
