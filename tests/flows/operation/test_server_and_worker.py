@@ -14,6 +14,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
 from dataset.errors import InputError
+from flows.operation.processes import is_alive
 from flows.operation.server_checks import wait_for_database
 from flows.operation.worker import look_at_pool
 from tests.operation_servers import (
@@ -99,7 +100,7 @@ def seconds_to_end(process: subprocess.Popen, log: Path) -> float:
     process.terminate()
     assert process.wait(30) == 0, log.read_text()
     seconds = time.monotonic() - start
-    assert not [one for one in everything if one.is_running()], log.read_text()
+    assert not [one for one in everything if is_alive(one)], log.read_text()
     return seconds
 
 
