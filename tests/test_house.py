@@ -14,7 +14,8 @@ ALLOWED = {
     "dataset": {"hands"},
     "rendering": {"hands", "dataset"},
     "tasks": {"hands", "models", "dataset", "rendering"},
-    "flows": {"hands", "models", "dataset", "rendering", "tasks"},
+    "dashboard": {"hands", "dataset", "tasks"},
+    "flows": {"hands", "models", "dataset", "rendering", "tasks", "dashboard"},
 }
 BARE = {"torch", "numpy", "jaxtyping", "pysdf", "safetensors", "warp"}
 

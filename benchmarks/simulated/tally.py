@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
@@ -108,6 +108,11 @@ class CountedStore:
         """Bring a file from storage."""
         self._counted("fetch", True)
         return self._store.fetch(name, size)
+
+    def open(self, name: str) -> IO[bytes]:
+        """A file to be read in pieces."""
+        self._counted("open", True)
+        return self._store.open(name)
 
     def move(self, source: str, target: str) -> bool:
         """Give a file another name."""

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from dataset.inspection.sampling import Distribution
 from dataset.inspection.wording import FINEST, measured
 
+STYLE = "charts.css"
+"""File beside this one with the colours; a page that holds charts includes it."""
 WIDTH, WIDE = 400, 640
 _ROW, _LABEL = 22, 165
 _LEVEL = 110

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dataset.atomic import atomic_file, atomic_write
 from dataset.errors import InputError
+from dataset.inspection.charts import STYLE
 from dataset.inspection.choice import chosen_places
 from dataset.inspection.damage import undecodable_picture_explained
 from dataset.inspection.overlay import HAND_COLOURS, draw_joints, draw_mask, joint_colour, legend, mask_layer
@@ -178,9 +179,13 @@ def html_legend() -> str:
 
 def page(title: str, subtitle: str, rows: Rows, before: str = "", after: str = "") -> str:
     """A whole self-contained page: a heading, `before`, the samples with their switches, `after`."""
-    template = Template(resources.files("dataset.inspection").joinpath("report.html").read_text(encoding="utf-8"))
+    template = Template(_own("report.html"))
     texts = {"title": html.escape(title), "subtitle": html.escape(subtitle), "before": before, "after": after}
-    return template.substitute(texts, legend=html_legend(), cards=html_cards(rows) or NO_SAMPLES)
+    return template.substitute(texts, charts=_own(STYLE), legend=html_legend(), cards=html_cards(rows) or NO_SAMPLES)
+
+
+def _own(name: str) -> str:
+    return resources.files("dataset.inspection").joinpath(name).read_text(encoding="utf-8")
 
 
 def write_html(rows: Rows, path: Path, title: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import IO, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -18,6 +18,7 @@ from obstore.store import S3Store
 from dataset.atomic import atomic_file, explained
 from dataset.errors import InputError, StorageError
 from dataset.storage.cache import alone, cache_folder
+from dataset.storage.ranged import RangedFile
 from dataset.storage.refusals import NOT_S3, failure
 from dataset.storage.store import Stored
 
@@ -132,6 +133,14 @@ class BucketStore:
                 self._download(name, path)
         return path
 
+    def open(self, name: str) -> IO[bytes]:
+        """A file to be read in pieces, each of the version that is there now."""
+        try:
+            there = self._head(name)
+        except _Declined:
+            raise InputError(f"{self.url}: there is no {name}; has another program removed it?") from None
+        return RangedFile(there["size"], lambda first, last: self._range(name, first, last, there["e_tag"]))
+
     def move(self, source: str, target: str) -> bool:
         """Give a file another name, in the place of what is there; False when there is no `source`."""
         to = _checked(self.url, target)
@@ -180,14 +189,15 @@ class BucketStore:
             there = self._head(name)
         except _Declined:
             raise InputError(f"{self.url}: there is no {name}; has another program removed it?") from None
+        with atomic_file(path) as file:
+            for first in range(0, there["size"], _PIECE):
+                file.write(self._range(name, first, min(first + _PIECE, there["size"]), there["e_tag"]))
+
+    def _range(self, name: str, first: int, last: int, tag: str) -> bytes:
+        """Some bytes of a version of a file."""
+        options = {"range": (first, last), "if_match": tag}
         try:
-            with atomic_file(path) as file:
-                for first in range(0, there["size"], _PIECE):
-                    last = min(first + _PIECE, there["size"])
-                    options = {"range": (first, last), "if_match": there["e_tag"]}
-                    file.write(
-                        self._ask(name, lambda key, options=options: self._bucket.get(key, options=options).bytes())
-                    )
+            return self._ask(name, lambda key: self._bucket.get(key, options=options).bytes()).to_bytes()
         except _Declined:
             raise StorageError(f"{self.url}: {name} was written anew while it was read; read it again") from None
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from dataset.atomic import atomic_write, explained, is_partial, sync_folder
 from dataset.errors import InputError
@@ -81,6 +82,19 @@ class FolderStore:
     def fetch(self, name: str, size: int | None = None) -> Path:
         """Where the file lies."""
         return self._path(name)
+
+    def open(self, name: str) -> IO[bytes]:
+        """A file to be read in pieces.
+
+        Raises:
+            InputError: there is no such file, or it cannot be read.
+        """
+        path = self._path(name)
+        with explained(path):
+            try:
+                return path.open("rb")
+            except (FileNotFoundError, NotADirectoryError):
+                raise InputError(f"{self.url}: there is no {name}; has another program removed it?") from None
 
     def move(self, source: str, target: str) -> bool:
         """Give a file another name, in the place of what is there; False when there is no `source`."""

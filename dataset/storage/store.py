@@ -7,7 +7,7 @@
 """
 
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import IO, NamedTuple, Protocol, runtime_checkable
 
 
 class Stored(NamedTuple):
@@ -62,6 +62,13 @@ class Store(Protocol):
 
         Raises:
             InputError: there is no such file; in a folder that shows when it is opened.
+        """
+
+    def open(self, name: str) -> IO[bytes]:
+        """A file to be read in pieces: of one in a bucket only those pieces are fetched.
+
+        Raises:
+            InputError: there is no such file.
         """
 
     def move(self, source: str, target: str) -> bool:

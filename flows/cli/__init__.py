@@ -5,10 +5,10 @@ from flows.cli.datasets import append, export, inspect, merge, subset, verify, v
 from flows.cli.operation import deploy
 from flows.cli.root import main
 from flows.cli.runs import doctor, rerender, run
-from flows.cli.serving import server, worker
+from flows.cli.serving import dashboard, server, worker
 from flows.cli.training import train
 
 DATASETS = (run, doctor, rerender, verify, inspect, view, export, merge, append, subset)
-COMMANDS = (*DATASETS, train, assets, server, deploy, worker)
+COMMANDS = (*DATASETS, train, assets, dashboard, server, deploy, worker)
 for command in COMMANDS:
     main.add_command(command)

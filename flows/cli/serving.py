@@ -1,6 +1,10 @@
-"""Prefect's server, and the workers of a node."""
+"""Prefect's server, the workers of a node, and the dashboard."""
+
+from pathlib import Path
 
 import click
+
+from flows.cli.root import PATH
 
 
 @click.command()
@@ -74,3 +78,25 @@ def worker(
     from flows.operation.worker import run_workers
 
     run_workers(pool, device, name, until_idle, health_port, api, click.echo)
+
+
+@click.command()
+@click.argument("places", nargs=-1, metavar="[PLACE]…")
+@click.option(
+    "--host", default="127.0.0.1", help="Address to listen on; one that other machines reach asks for a token."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8600, help="Port to listen on; 0: any that is free.")
+@click.option(
+    "--config", type=PATH, default=None, help="YAML file with thresholds of alarms and more (docs/dashboard.md)."
+)
+@click.option("--ratings", type=PATH, default=Path("out/ratings"), help="Folder of rating studies and their answers.")
+def dashboard(places: tuple[str, ...], host: str, port: int, config: Path | None, ratings: Path) -> None:
+    """Show runs, finished or not, in a browser: progress, workers, pictures, quality, diversity, training, rating.
+
+    PLACE is a dataset (folder or s3://bucket/prefix), a training's folder, a folder of pictures, or a folder that holds such;
+    default: out.
+    """
+    from dashboard.serving import new_desk, serve
+    from dashboard.settings import read_settings
+
+    serve(new_desk(places or ("out",), read_settings(config), ratings), host, port, click.echo)

@@ -10,6 +10,8 @@ from dataset.storage.store import Store
 from dataset.work.attempt import Made
 
 FOLDER = ".work/workers"
+BEATS = 4
+"""Times that a record is written anew in the time of a lease."""
 
 
 @dataclass
@@ -54,6 +56,8 @@ class Record:
     """Since it joined."""
     beat: int = 0
     """Goes up while it lives."""
+    beat_seconds: float = 0.0
+    """Between two beats."""
     state: str = "working"
     """working, or why it left."""
 

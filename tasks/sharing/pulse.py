@@ -14,6 +14,7 @@ from tasks.sharing.interruption import Interruption, Stopped
 def pulse(activity: Activity, interruption: Interruption, every: float, obey: bool) -> Iterator[None]:
     """Writes the worker's record while the block runs; with `obey`, ends the work when the run says so."""
     run, record, over = activity.run, activity.record, threading.Event()
+    record.beat_seconds = every
 
     def beat() -> None:
         order = Control.read(run.store)

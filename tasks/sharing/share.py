@@ -20,6 +20,8 @@ from tasks.observing.activity import Activity
 from tasks.observing.artifacts import Board
 from tasks.observing.history import History
 from tasks.observing.leading import watched
+from tasks.observing.record import BEATS
+from tasks.observing.stages import note_stage
 from tasks.progress import say
 from tasks.run import Run
 from tasks.sharing.crew import crew
@@ -38,8 +40,6 @@ _SHARE = 0.1
 """Of a leader's time that looks take, up to the longest pause; writing the manifest takes half as much at most."""
 _LOOKS_AT_ONCE = 8
 """Files that are looked for at once: storage may be far away."""
-BEATS = 4
-"""Of a worker's record, in the time of a lease."""
 _WRITE_EVERY = 5.0
 """Seconds between changes of the manifest, which grows with the number of shards."""
 _FIRST_PAUSE = 1.0
@@ -146,9 +146,10 @@ class Work:
 
     def watched(self) -> AbstractContextManager[None]:
         """In the block the history is kept, and Prefect shows how things stand."""
+        total = len(self.stage.shards(self.run))
+        note_stage(self.run.store, self.stage.name, total)
         if not self.claims.shards:
             return nullcontext()
-        total = len(self.stage.shards(self.run))
         there = total - len(self.claims.shards)
         board = Board(self.run.store, self.stage.name, total, self.claims.lease)
         return watched(self.history, board, lambda: there + len(self.claims.done))

@@ -15,7 +15,7 @@ from hands.joints import JOINTS_21, Side
 
 pytest.importorskip("websockets", reason="speaks to the browser over a websocket")
 
-from tests.dataset.viewer.browser import Tab, browser, chromium
+from tests.browser import Tab, browser, chromium
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium is installed (apt-get install chromium)")
 

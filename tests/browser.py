@@ -38,8 +38,10 @@ class Tab:
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket, self._number = socket, 0
+        self.allowed = ""
+        """Beginning of the addresses that a page may ask for."""
         self.complaints: list[str] = []
-        """What the page threw, logged as an error, or wanted to load."""
+        """What the page threw, logged as an error, or wanted to load from elsewhere."""
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
@@ -60,17 +62,26 @@ class Tab:
         if kind == "Log.entryAdded" and about["entry"]["level"] == "error":
             self.complaints.append(about["entry"]["text"])
         if kind == "Network.requestWillBeSent" and about["request"]["url"].startswith(("http", "ws", "ftp")):
-            self.complaints.append(f"asked for {about['request']['url']}")
+            url = about["request"]["url"]
+            if not (self.allowed and url.startswith(self.allowed)):
+                self.complaints.append(f"asked for {url}")
 
     def open(self, page: Path, width: int = 960, height: int = 720, dark: bool = False, hash: str = "") -> None:
+        """A page that `render-ih view` wrote."""
+        self.visit(page.as_uri() + hash, width, height, dark)
+        self.wait("document.querySelectorAll('#fields div').length > 0")
+        self.settle()
+
+    def visit(self, url: str, width: int = 1280, height: int = 800, dark: bool = False) -> None:
+        """An address, until it is loaded."""
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Page.navigate", url="about:blank")
-        self.call("Page.navigate", url=page.as_uri() + hash)
-        self.wait("document.readyState === 'complete' && document.querySelectorAll('#fields div').length > 0")
+        self.call("Page.navigate", url=url)
+        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
         self.settle()
 
     def value(self, expression: str) -> Any:

@@ -1,0 +1,1 @@
+"""The few columns of a dataset's rows that pages ask for, taken over shard by shard as shards are finished."""

@@ -1,0 +1,78 @@
+"""Serves the app until Ctrl-C or SIGTERM."""
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import uvicorn
+
+from dashboard.access import SHORTEST, TOKEN, Access, is_loopback, new_token
+from dashboard.application import create_app
+from dashboard.desk import Desk
+from dashboard.rows.keeper import Keeper
+from dashboard.settings import Settings
+from dashboard.watching.background import Background
+from dashboard.watching.catalogue import Catalogue, Place
+from dashboard.watching.watcher import Watcher
+from dataset.errors import InputError
+
+_NICE = 10
+"""A job on the same machine goes first."""
+
+
+def new_desk(places: Sequence[Place], settings: Settings, ratings: Path) -> Desk:
+    """A desk over datasets, trainings and folders that hold some; nothing is read yet."""
+    catalogue = Catalogue(tuple(places))
+    keeper, background = Keeper(catalogue), Background()
+    watcher = Watcher(catalogue, settings.refresh_seconds, lambda: (keeper.versions, background.version))
+    return Desk(settings, catalogue, watcher, keeper, background, ratings)
+
+
+def serve(desk: Desk, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Serve pages; 0 is any free port.
+
+    Raises:
+        InputError: the address cannot be listened on, or the token that the environment names is too short.
+    """
+    token = _token(host)
+    with _listening(host, port) as listener:
+        address = _address(host, listener.getsockname()[1])
+        say(f"Dashboard at {address}{f'/?token={token}' if token else ''}")
+        if token:
+            say(
+                "Whoever has this address can see everything; without TLS in front of it others on the way can read it."
+            )
+        os.nice(_NICE)
+        app = create_app(desk, Access(token))
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _token(host: str) -> str:
+    """The one that the environment names, or a new one where others can reach the address."""
+    chosen = os.environ.get(TOKEN, "")
+    if chosen and len(chosen) < SHORTEST:
+        raise InputError(f"{TOKEN}: {len(chosen)} characters are too few for a token; take {SHORTEST} or more, or none")
+    return chosen or ("" if is_loopback(host) else new_token())
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise InputError(
+            f"{host}:{port}: cannot be listened on ({error.strerror or error}); give another --host or --port"
+        ) from error
+    return listener
+
+
+def _address(host: str, port: int) -> str:
+    shown = socket.gethostname() if host in ("0.0.0.0", "::", "") else host
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"

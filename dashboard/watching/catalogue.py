@@ -1,0 +1,138 @@
+"""What there is to watch: datasets, training jobs and folders of pictures, named once so that no address holds a path."""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from dashboard.watching.run import WatchedRun
+from dataset.errors import InputError
+from dataset.manifest import FILE
+from dataset.storage.opening import open_store
+
+_DEPTH = 3
+"""Folders below one that was given in which datasets are looked for."""
+_MOST = 200
+"""Datasets and trainings that are taken from the folders that were given."""
+_PATIENCE = 5.0
+"""Seconds for storage to answer: the next look comes soon."""
+_TRAINING = ("job.json", "metrics.jsonl")
+_PICTURES = frozenset((".png", ".jpg", ".jpeg"))
+
+Place = str | Path
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A training job, or a folder of pictures."""
+
+    name: str
+    path: Path
+
+
+@dataclass
+class Catalogue:
+    """Everything that is watched. Names stay as long as the process lives; things that appear later are found."""
+
+    places: Sequence[Place]
+    """Datasets, training folders, folders of pictures, and folders that hold some of them; `s3://bucket/prefix` too."""
+    runs: dict[str, WatchedRun] = field(default_factory=dict)
+    trainings: dict[str, Folder] = field(default_factory=dict)
+    pictures: dict[str, Folder] = field(default_factory=dict)
+    troubles: dict[str, str] = field(default_factory=dict)
+    """Place as it is shown to the sentence that says why nothing of it can be watched."""
+    _known: dict[str, str] = field(default_factory=dict)
+    """Place to name."""
+
+    def look(self) -> None:
+        """Find what has appeared since the last look."""
+        self.troubles = {}
+        for place in self.places:
+            shown = public(place)
+            try:
+                if "://" in str(place) or re.match(r"s3:/", str(place)):
+                    self._add_bucket(str(place), shown)
+                else:
+                    self._add_folder(Path(place), shown)
+            except InputError as error:
+                self.troubles[shown] = str(error).replace(str(place), shown)
+            except OSError as error:
+                self.troubles[shown] = f"{shown}: cannot be read ({error.strerror})"
+
+    def _add_bucket(self, url: str, shown: str) -> None:
+        if url not in self._known:
+            store = open_store(url, _PATIENCE)
+            name = self._name(url, store.folder.name)
+            self.runs[name] = WatchedRun(name, store, shown)
+
+    def _add_folder(self, folder: Path, shown: str) -> None:
+        if not folder.is_dir():
+            raise InputError(f"{shown}: there is no such folder; it is watched as soon as a run makes it")
+        found = 0
+        for path in _below(folder):
+            found += 1
+            if str(path) in self._known or len(self._known) >= _MOST:
+                continue
+            name = self._name(str(path), path.resolve().name)
+            if (path / FILE).is_file():
+                self.runs[name] = WatchedRun(name, open_store(path), str(path))
+            elif any((path / file).is_file() for file in _TRAINING):
+                self.trainings[name] = Folder(name, path)
+            else:
+                self.pictures[name] = Folder(name, path)
+        if not found:
+            raise InputError(
+                f"{shown}: holds no dataset, no training and no pictures yet; they are shown as soon as there are some"
+            )
+
+    def _name(self, place: str, wanted: str) -> str:
+        """A name that nothing else has."""
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", wanted).strip("-.") or "unnamed"
+        taken = set(self._known.values())
+        names = (plain if number == 1 else f"{plain}-{number}" for number in range(1, len(taken) + 2))
+        name = next(name for name in names if name not in taken)
+        self._known[place] = name
+        return name
+
+
+def public(place: Place) -> str:
+    """A place as it may be shown: of a URL scheme, host and path, never a user, a password or a query."""
+    text = str(place)
+    if "://" not in text:
+        return text
+    scheme, host, path, _, _ = urlsplit(text)
+    return urlunsplit((scheme, host.rpartition("@")[2], path, "", ""))
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Datasets and trainings at a folder or below it, in order of name; else the folder itself if it holds pictures."""
+    found = list(_walk(folder, _DEPTH, _is_job))
+    if found:
+        yield from found
+    elif _holds_pictures(folder):
+        yield folder
+
+
+def _walk(folder: Path, depth: int, wanted: Callable[[Path], bool]) -> Iterator[Path]:
+    if wanted(folder):
+        yield folder
+        return
+    if depth:
+        with os.scandir(folder) as entries:
+            inside = sorted(Path(entry) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        for path in inside:
+            try:
+                yield from _walk(path, depth - 1, wanted)
+            except OSError:  # not ours to read, or gone by now
+                continue
+
+
+def _is_job(folder: Path) -> bool:
+    return (folder / FILE).is_file() or any((folder / file).is_file() for file in _TRAINING)
+
+
+def _holds_pictures(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return any(Path(entry.name).suffix.lower() in _PICTURES for entry in entries)
