@@ -14,6 +14,7 @@ from dashboard import wording
 from dashboard.rows.index import RowIndex
 from dashboard.rows.keeper import Keeper
 from dashboard.settings import Settings
+from dashboard.watching.alarms import Lookout
 from dashboard.watching.background import Background
 from dashboard.watching.catalogue import Catalogue, Folder
 from dashboard.watching.run import WatchedRun
@@ -51,6 +52,7 @@ class Desk:
     watcher: Watcher
     keeper: Keeper
     background: Background
+    lookout: Lookout
     ratings: Path
     """Folder of studies and answers."""
     templates: Environment = field(default_factory=_environment)
@@ -122,6 +124,7 @@ class Desk:
             "run": run.state if run else None,
             "index": self.keeper.index(run.name) if run else None,
             "runs": list(self.catalogue.runs),
+            "alarms": self.lookout.alarms.get(run.name, ()) if run else (),
             "troubles": self.catalogue.troubles,
             "version": self.watcher.version,
         }

@@ -12,6 +12,7 @@ from dashboard.application import create_app
 from dashboard.desk import Desk
 from dashboard.rows.keeper import Keeper
 from dashboard.settings import Settings
+from dashboard.watching.alarms import Lookout
 from dashboard.watching.background import Background
 from dashboard.watching.catalogue import Catalogue, Place
 from dashboard.watching.watcher import Watcher
@@ -25,8 +26,10 @@ def new_desk(places: Sequence[Place], settings: Settings, ratings: Path) -> Desk
     """A desk over datasets, trainings and folders that hold some; nothing is read yet."""
     catalogue = Catalogue(tuple(places))
     keeper, background = Keeper(catalogue), Background()
-    watcher = Watcher(catalogue, settings.refresh_seconds, lambda: (keeper.versions, background.version))
-    return Desk(settings, catalogue, watcher, keeper, background, ratings)
+    lookout = Lookout(settings, keeper)
+    besides = lambda: (keeper.versions, background.version, lookout.look(dict(catalogue.runs)))  # noqa: E731
+    watcher = Watcher(catalogue, settings.refresh_seconds, besides)
+    return Desk(settings, catalogue, watcher, keeper, background, lookout, ratings)
 
 
 def serve(desk: Desk, host: str, port: int, say: Callable[[str], None]) -> None:

@@ -1,6 +1,18 @@
 """The pages, one module each: `router(desk)` gives its addresses."""
 
-from dashboard.pages import assets, home, overview
+from dashboard.pages import (
+    assets,
+    diversity,
+    gallery,
+    home,
+    metrics,
+    overview,
+    quality,
+    rating,
+    sample,
+    training,
+    workers,
+)
 
-ROUTERS = (assets.router, home.router, overview.router)
-"""In the order in which addresses are tried."""
+_PAGES = (assets, home, overview, workers, gallery, sample, quality, diversity, training, rating, metrics)
+ROUTERS = tuple(page.router for page in _PAGES)
