@@ -5,8 +5,9 @@ import resource
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from io import IOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psutil
 
@@ -109,7 +110,7 @@ class CountedStore:
         self._counted("fetch", True)
         return self._store.fetch(name, size)
 
-    def open(self, name: str) -> IO[bytes]:
+    def open(self, name: str) -> IOBase:
         """A file to be read in pieces."""
         self._counted("open", True)
         return self._store.open(name)

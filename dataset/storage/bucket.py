@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from io import IOBase
 from pathlib import Path
-from typing import IO, Literal, TypeVar
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -133,7 +134,7 @@ class BucketStore:
                 self._download(name, path)
         return path
 
-    def open(self, name: str) -> IO[bytes]:
+    def open(self, name: str) -> IOBase:
         """A file to be read in pieces, each of the version that is there now."""
         try:
             there = self._head(name)

@@ -6,8 +6,8 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import IOBase
 from pathlib import Path
-from typing import IO
 
 from dataset.atomic import atomic_write, explained, is_partial, sync_folder
 from dataset.errors import InputError
@@ -83,7 +83,7 @@ class FolderStore:
         """Where the file lies."""
         return self._path(name)
 
-    def open(self, name: str) -> IO[bytes]:
+    def open(self, name: str) -> IOBase:
         """A file to be read in pieces.
 
         Raises:

@@ -6,8 +6,9 @@
   such bucket, no permission, expired credentials) is an `InputError` at once. Either way what was there stays.
 """
 
+from io import IOBase
 from pathlib import Path
-from typing import IO, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Stored(NamedTuple):
@@ -64,7 +65,7 @@ class Store(Protocol):
             InputError: there is no such file; in a folder that shows when it is opened.
         """
 
-    def open(self, name: str) -> IO[bytes]:
+    def open(self, name: str) -> IOBase:
         """A file to be read in pieces: of one in a bucket only those pieces are fetched.
 
         Raises:

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dataset.errors import InputError
+from dataset.errors import InputError, StorageError
 from dataset.manifest import Manifest
 from dataset.shards import Shard
 from dataset.storage.opening import open_store
@@ -87,3 +87,12 @@ def test_a_copy_of_what_lay_there_before_is_not_taken_for_the_shard(bucket_url):
     store.write("poses/00000.parquet", b"others")
     with pytest.raises(InputError, match="is not the file of the manifest"):
         Manifest.read(store).fetch("poses", "00000")
+
+
+def test_an_opened_file_fetches_only_what_is_read_and_one_version(proxy, behind, directly):
+    with behind.open("images/a") as file:
+        assert file.read(10) == CONTENT[:10] and gets(proxy) == 1
+        assert not (behind.folder / "images/a").exists(), "nothing is kept on this machine"
+        directly(behind).write("images/a", b"y" * 1000)
+        with pytest.raises(StorageError, match="images/a was written anew while it was read"):
+            file.read(10)

@@ -1,10 +1,13 @@
 """What both kinds of storage promise, on a folder and on a bucket of a real server."""
 
+import io
 import json
 import threading
 from itertools import cycle
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dataset.errors import InputError
@@ -170,3 +173,28 @@ def test_move_may_be_repeated(store):
     assert (store.folder / "images/x").read_bytes() == b"new"
     assert not store.move(".work/attempts/1/x", "images/x")
     assert store.read("images/x").content == b"new"
+
+
+def test_a_file_is_opened_and_read_in_pieces(store):
+    content = bytes(range(256)) * 40
+    put_here(store, "a.bin", content)
+    store.publish("a.bin")
+    with store.open("a.bin") as file:
+        assert file.seekable() and file.read(3) == content[:3] and file.tell() == 3
+        file.seek(-5, io.SEEK_END)
+        assert file.read(100) == content[-5:] and file.read(1) == b""
+        file.seek(10)
+        file.seek(5, io.SEEK_CUR)
+        assert file.read() == content[15:]
+    with pytest.raises(InputError, match=r"there is no b\.bin"):
+        store.open("b.bin")
+
+
+def test_columns_of_an_opened_shard(store):
+    table = pa.table({"small": list(range(300)), "large": ["x" * 500] * 300})
+    (store.folder / "images").mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, store.folder / "images/a.parquet", row_group_size=100)
+    store.publish("images/a.parquet")
+    with store.open("images/a.parquet") as file, pq.ParquetFile(file, pre_buffer=True) as parquet:
+        assert parquet.read(columns=["small"])["small"].to_pylist() == list(range(300))
+        assert parquet.read_row_group(2, columns=["large"]).num_rows == 100
