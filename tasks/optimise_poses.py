@@ -6,6 +6,7 @@ from dataclasses import replace
 from hands.optimise import optimise
 from tasks.collect_poses import PoseBatch
 from tasks.config import MachineConfig
+from tasks.pose_figures import note_before
 from tasks.progress import bar
 from tasks.run import Run
 from tasks.step import step
@@ -15,6 +16,7 @@ from tasks.step import step
 def optimise_poses(run: Run, batch: PoseBatch) -> PoseBatch:
     """Valid poses near the given ones; see `hands.optimise`."""
     config, machine = run.config.optimisation, run.config.machine
+    note_before(run, batch.names, batch.poses)
     with bar("Optimising poses", len(batch) * config.iterations, "steps") as advance:
         poses = batch.poses.to(machine.optimise_device)
         done = optimise(poses, run.engine, config, machine.optimise_batch, threads_for(machine), advance)

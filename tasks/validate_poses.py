@@ -16,6 +16,7 @@ from hands.random_streams import stream
 from hands.referee import Referee
 from tasks.collect_poses import PoseBatch
 from tasks.config import ValidationConfig
+from tasks.pose_figures import note_after
 from tasks.progress import bar
 from tasks.run import Run
 from tasks.step import step
@@ -27,11 +28,12 @@ def validate_poses(run: Run, batch: PoseBatch, attempt: Attempt) -> int:
     centred, referee = centre_on_origin(batch.poses, run), Referee(run.hands)
     # Rounded, so that the size of the batch does not show.
     natural = naturalness_of(batch.poses, run.hands, run.naturalness).round(decimals=6).tolist()
-    accepted, rejected = [], []
+    accepted, rejected, verdicts = [], [], []
     with bar("Checking poses", len(batch), "poses") as advance:
         for row in range(len(batch)):
             pose = centred[slice(row, row + 1)]
             (verdict,) = referee.judge(pose)
+            verdicts.append(verdict)
             bends, depth = bend_wrists(run, pose, batch.names[row])
             measured = vars(verdict) | {"naturalness": natural[row], "forearm_depth_mm": 1e3 * depth}
             contact = measured.pop("contact")
@@ -45,6 +47,7 @@ def validate_poses(run: Run, batch: PoseBatch, attempt: Attempt) -> int:
                 }
                 accepted.append(_identity(batch, row) | {"split": batch.splits[row]} | hands | measured)
             advance(1)
+    note_after(batch.names, verdicts, natural)
     attempt.write("rejected", batch.shard, rejected)
     attempt.write("poses", batch.shard, accepted)
     return len(accepted)

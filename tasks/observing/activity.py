@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any
@@ -44,6 +44,7 @@ class Activity:
         self._rates: dict[str, Rate] = {}
         self._taken: float | None = None
         self._steps: dict[str, float] = {}
+        self._figures: dict[str, Any] = {}
         self.record = Record(
             run.worker,
             machine(),
@@ -66,6 +67,7 @@ class Activity:
     def at(self, shard: str) -> Iterator[None]:
         """In the block the worker is at this shard."""
         self.record.shard, self._taken, self._steps = shard, time.monotonic(), {}
+        self._figures = {}
         metrics.AGE.set_function(self._age)
         try:
             with within(shard=shard):
@@ -78,6 +80,8 @@ class Activity:
         record, taken = self.record, self._age()
         about = {name: getattr(record, name) for name in ("stage", "shard", "worker", "device")}
         content = about | {"seconds": round(taken, 3), "steps": dict(self._steps)}
+        if self._figures:
+            content["figures"] = dict(self._figures)
         _quietly_write(self.run, note_name(attempt.token), content)
 
     def made(self, made: Made) -> None:
@@ -114,6 +118,11 @@ class Activity:
         """A bar has come to its end; steps go by its first word: Optimising, Checking, Rendering."""
         word = title.partition(" ")[0]
         self._steps[word] = round(self._steps.get(word, 0.0) + seconds, 3)
+
+    def measured(self, when: str, figures: Mapping[str, Any]) -> None:
+        """A step tells what the things at hand were like, for the shard's line in the history."""
+        if figures:
+            self._figures[when] = dict(figures)
 
     def beat(self) -> bytes:
         """The record as it is now."""

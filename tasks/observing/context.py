@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -13,13 +13,16 @@ NAMES = ("run", "dataset", "stage", "shard", "worker")
 
 
 class Listener(Protocol):
-    """Hears of every bar."""
+    """Hears of every bar, and of what a step has measured for those who watch."""
 
     def moved(self, unit: str, count: int, done: int, total: int) -> None:
         """So many things more; `done` of `total` by now."""
 
     def ended(self, title: str, seconds: float) -> None:
         """A bar has come to its end."""
+
+    def measured(self, when: str, figures: Mapping[str, Any]) -> None:
+        """What the things at hand were like, such as `before` and `after` a step; no part of the dataset."""
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,8 @@ def read_history(store: Store) -> list[Line]:
     """A dataset's shards in the order in which they were made.
 
     Each has `attempt`, `stage`, `rows`, `refused`, `bytes` and `finished` (UTC); and, unless the note of who made it was
-    lost, `shard`, `worker`, `device`, `seconds` and `steps` (seconds by step).
+    lost, `shard`, `worker`, `device`, `seconds` and `steps` (seconds by step). Shards of poses have `figures`, too: what
+    some of their poses were like `before` and `after` optimisation, see `tasks.pose_figures.summary`.
     """
     stored = store.read(FILE)
     return sorted(_parsed(stored.content), key=lambda line: line["finished"]) if stored else []

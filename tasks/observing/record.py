@@ -3,6 +3,7 @@
 import json
 import socket
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +52,7 @@ class Record:
     """Of it and what it started; 100 is one core."""
     memory_mib: int = 0
     gpus: list[dict[str, Any]] = field(default_factory=list)
-    """`name`, `use_percent`, `memory_mib` of `of_mib`."""
+    """`name`, `use_percent`, `memory_mib` of `of_mib`, `temperature_c`."""
     seconds: float = 0.0
     """Since it joined."""
     beat: int = 0
@@ -76,6 +77,10 @@ def rows_of(made: Made) -> tuple[int, int]:
 
 
 def read_records(store: Store) -> list[dict[str, Any]]:
-    """All workers that have worked on the run, as they said last."""
-    stored = (store.read(name) for name in store.names(f"{FOLDER}/"))
-    return [json.loads(one.content) for one in stored if one is not None]
+    """All workers that have worked on the run, as they said last; a record that is damaged is left out."""
+    records = []
+    for name in store.names(f"{FOLDER}/"):
+        stored = store.read(name)
+        with suppress(ValueError):
+            records += [json.loads(stored.content)] if stored else []
+    return records

@@ -11,7 +11,7 @@ import psutil
 
 _PATIENCE = 5.0
 """Seconds for nvidia-smi."""
-_QUERY = ("name", "utilization.gpu", "memory.used", "memory.total")
+_QUERY = ("name", "utilization.gpu", "memory.used", "memory.total", "temperature.gpu")
 
 
 class Usage:
@@ -64,8 +64,14 @@ class Usage:
 
 
 def _gpu(line: str) -> dict[str, Any]:
-    name, use, used, total = (part.strip() for part in line.split(","))
-    return {"name": name, "use_percent": _number(use), "memory_mib": _number(used), "of_mib": _number(total)}
+    name, use, used, total, temperature = (part.strip() for part in line.split(","))
+    return {
+        "name": name,
+        "use_percent": _number(use),
+        "memory_mib": _number(used),
+        "of_mib": _number(total),
+        "temperature_c": _number(temperature),
+    }
 
 
 def _number(text: str) -> int | None:

@@ -191,8 +191,9 @@ def test_the_processor_is_what_this_process_spends():
 
 NVIDIA = """#!/bin/sh
 echo "$@" > "$0.asked"
-echo "NVIDIA A100-SXM4-80GB, 97, 20480, 81920"
-echo "Some card, [N/A], 512, 4096"
+echo "NVIDIA A100-SXM4-80GB, 97, 20480, 81920, 64"
+echo "Some card, [N/A], 512, 4096, [N/A]"
+echo "A line that was cut, 97, 20480"
 """
 
 
@@ -203,9 +204,11 @@ def test_gpus_are_those_that_the_process_sees(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")
     first, second = Usage().now()["gpus"]
-    assert first == {"name": "NVIDIA A100-SXM4-80GB", "use_percent": 97, "memory_mib": 20480, "of_mib": 81920}
-    assert second["use_percent"] is None
-    assert "-i 3,5 " in (tmp_path / "nvidia-smi.asked").read_text()
+    memory = {"memory_mib": 20480, "of_mib": 81920}
+    assert first == {"name": "NVIDIA A100-SXM4-80GB", "use_percent": 97, "temperature_c": 64} | memory
+    assert second["use_percent"] is None and second["temperature_c"] is None
+    asked = (tmp_path / "nvidia-smi.asked").read_text()
+    assert "-i 3,5 " in asked and "temperature.gpu" in asked
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert Usage().now()["gpus"] == []
 
