@@ -91,9 +91,18 @@ class Tab:
 
     def wait(self, condition: str, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
-        while not self.value(condition):
+        while not self._holds(condition):
             assert time.monotonic() < deadline, f"not within {seconds} s: {condition}; {self.complaints}"
             time.sleep(0.05)
+
+    def _holds(self, condition: str) -> bool:
+        """False also while the page goes to another one."""
+        try:
+            return bool(self.value(condition))
+        except AssertionError as error:
+            if "navigated" in str(error) or "context was destroyed" in str(error):
+                return False
+            raise
 
     def settle(self) -> None:
         """Two frames and a moment for pictures to be decoded."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, Literal
 
 from dataset.atomic import atomic_write
 from dataset.errors import InputError
@@ -41,18 +41,34 @@ def write_view(
     return path
 
 
-def page(manifest: Manifest, rows: Sequence[Mapping[str, Any]], hands: Mapping[Side, HandModel]) -> str:
+def page(
+    manifest: Manifest,
+    rows: Sequence[Mapping[str, Any]],
+    hands: Mapping[Side, HandModel],
+    views: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    theme: Literal["", "light", "dark"] = "",
+    only_scene: bool = False,
+) -> str:
     """The whole self-contained page: it loads nothing, and its own policy forbids it to.
+
+    Args:
+        manifest: of the dataset.
+        rows: whole rows of `images`.
+        hands: that the dataset was made with.
+        views: images of each pose as `views_of_poses` gives them; None: they are looked up in the dataset's files.
+        theme: empty: as the system says.
+        only_scene: the hands in space alone, for a frame within another page.
 
     Raises:
         InputError: a shard is missing or damaged, or a picture cannot be decoded.
     """
-    views = views_of_poses(manifest, [row["pose_id"] for row in rows])
+    views = views_of_poses(manifest, [row["pose_id"] for row in rows]) if views is None else views
     name = manifest.folder.resolve().name
     content = constants(hands) | {"samples": [_sample(row, hands, views[row["pose_id"]]) for row in rows]}
     texts = {
         "title": html.escape(name),
         "subtitle": f"{len(rows)} of {manifest.rows('images'):,} images",
+        "look": f"{theme}{' only-scene' if only_scene else ''}".strip(),
         "licence": _own("three/LICENSE"),
         "style": _own("viewer.css"),
         "program": _own("viewer.js"),

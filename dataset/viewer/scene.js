@@ -180,14 +180,15 @@ export function buildScene(sample, state) {
 
 const placed = (values) => vector(values).applyMatrix4(roots[0].matrix);
 
-export function standBeside() {
+// Beside the camera with the whole scene in view, or near enough for the hands to fill it.
+export function standBeside(near) {
   const [middle, camera] = [placed(shown.middle), placed(shown.camera.position)];
   const away = camera.clone().sub(middle).applyAxisAngle(orbit.up, 0.7);
   const [length, level] = [away.length(), Math.hypot(away.x, away.z)];
   away.y = Math.min(Math.max(away.y, 0.4 * level), 0.8 * level);
-  away.setLength(length * 1.95 * Math.max(1, 1.3 / orbit.aspect));
+  away.setLength(length * (near ? 1.2 : 1.95) * Math.max(1, 1.3 / orbit.aspect));
   orbit.fov = FOV;
-  controls.target.copy(middle).lerp(camera, 0.28);
+  controls.target.copy(middle).lerp(camera, near ? 0 : 0.28);
   orbit.position.copy(controls.target).add(away);
   controls.update();
   render();

@@ -4,9 +4,10 @@ import { css, find, page } from "viewer/data";
 import { drawPicture, highlightMark, markNear, readPixel } from "viewer/picture";
 import { buildScene, controls, fitScene, goOnFromCamera, highlightJoint, standBeside, underPointer } from "viewer/scene";
 
+const alone = document.documentElement.classList.contains("only-scene");
 const state = {
   number: 0, layer: "plain", joints: true, colours: "hands", frame: "world",
-  surfaces: true, skeletons: true, cameras: true, ground: true, eye: false,
+  surfaces: true, skeletons: true, cameras: !alone, ground: true, eye: false,
 };
 const CLICK = 4; // pixels: what moves further is a drag
 const current = () => page.samples[state.number];
@@ -30,7 +31,7 @@ function show(number) {
   find("fields").replaceChildren(...entries);
   point(null, "");
   update();
-  standBeside();
+  standBeside(alone);
 }
 
 function update() {
@@ -126,7 +127,7 @@ function listenToControls() {
   for (const group of document.querySelectorAll("[data-choice]")) {
     group.addEventListener("click", ({ target }) => {
       change({ [group.dataset.choice]: target.value || state[group.dataset.choice] });
-      if (group.dataset.choice === "frame") standBeside();
+      if (group.dataset.choice === "frame") standBeside(alone);
     });
   }
   for (const box of document.querySelectorAll("[data-flag]")) {
@@ -136,7 +137,7 @@ function listenToControls() {
   find("eye").addEventListener("click", () => change({ eye: !state.eye }));
   find("reset").addEventListener("click", () => {
     change({ eye: false });
-    standBeside();
+    standBeside(alone);
   });
   controls.addEventListener("start", () => {
     if (!state.eye) return;
