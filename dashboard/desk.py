@@ -1,5 +1,7 @@
 """What every page needs: the runs, their rows, long computations, and how a page is written."""
 
+import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,17 +13,20 @@ from fastapi import HTTPException, Request, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from dashboard import wording
+from dashboard.alarms.lookout import Lookout
 from dashboard.rows.index import RowIndex
 from dashboard.rows.keeper import Keeper
 from dashboard.settings import Settings
-from dashboard.watching.alarms import Lookout
+from dashboard.training.training import WatchedTraining
 from dashboard.watching.background import Background
-from dashboard.watching.catalogue import Catalogue, Folder
+from dashboard.watching.catalogue import Catalogue
 from dashboard.watching.run import WatchedRun
 from dashboard.watching.watcher import Watcher
 
 _HERE = Path(__file__).parent
 _KEPT_PAGES = 64
+_FRESH = 10.0
+"""Seconds for which a page's durations are near enough; then it is written anew, changed or not."""
 TABS = (
     ("overview", "Overview", "/runs/{run}"),
     ("workers", "Workers", "/runs/{run}/workers"),
@@ -55,8 +60,12 @@ class Desk:
     lookout: Lookout
     ratings: Path
     """Folder of studies and answers."""
+    rest: float = 0.0
+    """Seconds for which a page is not written anew though something has changed: a job on the same machine goes first."""
     templates: Environment = field(default_factory=_environment)
-    _pages: OrderedDict[tuple[str, str], tuple[int, bytes]] = field(default_factory=OrderedDict)
+    _process: str = field(default_factory=lambda: secrets.token_hex(4))
+    """Tells this process's versions from those of an earlier one."""
+    _pages: OrderedDict[tuple[str, str], tuple[int, bytes, float]] = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
     def run(self, name: str) -> WatchedRun:
@@ -67,7 +76,7 @@ class Desk:
         """
         return _known(self.catalogue.runs, name, "run")
 
-    def training(self, name: str) -> Folder:
+    def training(self, name: str) -> WatchedTraining:
         """A training job by the name in an address.
 
         Raises:
@@ -78,6 +87,13 @@ class Desk:
     def index(self, run: WatchedRun) -> RowIndex:
         """The rows of a run."""
         return self.keeper.index(run.name)
+
+    def _is_fresh(self, kept: tuple[int, bytes, float] | None) -> bool:
+        """Whether a page need not be written anew."""
+        if kept is None:
+            return False
+        age = time.monotonic() - kept[2]
+        return age < self.rest or (kept[0] == self.watcher.version and age < _FRESH)
 
     def page(
         self,
@@ -97,21 +113,25 @@ class Desk:
             run: whose tabs are shown.
         """
         version, key = self.watcher.version, (request.url.path, request.url.query)
-        etag = f'"{version}"'
-        headers = {"ETag": etag, "Cache-Control": "no-cache"}
-        if request.headers.get("if-none-match") == etag:
-            return Response(status_code=304, headers=headers)
+        if request.headers.get("if-none-match") == self._etag(version):
+            return Response(status_code=304, headers=self._headers(version))
         with self._lock:
             kept = self._pages.get(key)
-        if kept is None or kept[0] != version:
+        if not self._is_fresh(kept):
             page = self.written(template, tab, run, **content())
-            kept = (version, page)
+            kept = (version, page, time.monotonic())
             with self._lock:
                 self._pages[key] = kept
                 self._pages.move_to_end(key)
                 while len(self._pages) > _KEPT_PAGES:
                     self._pages.popitem(last=False)
-        return Response(kept[1], headers=headers, media_type="text/html; charset=utf-8")
+        return Response(kept[1], headers=self._headers(kept[0]), media_type="text/html; charset=utf-8")
+
+    def _headers(self, version: int) -> dict[str, str]:
+        return {"ETag": self._etag(version), "Cache-Control": "no-cache"}
+
+    def _etag(self, version: int) -> str:
+        return f'"{self._process}-{version}"'
 
     def written(self, template: str, tab: str, run: WatchedRun | None = None, **content: Any) -> bytes:
         """A template's page."""
@@ -128,7 +148,7 @@ class Desk:
             "troubles": self.catalogue.troubles,
             "version": self.watcher.version,
         }
-        return self.templates.get_template(template).render(common | content).encode()
+        return self.templates.get_template(template).render(common | content).encode(errors="replace")
 
 
 def _known(things: Mapping[str, Any], name: str, what: str) -> Any:

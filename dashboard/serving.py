@@ -8,11 +8,11 @@ from pathlib import Path
 import uvicorn
 
 from dashboard.access import SHORTEST, TOKEN, Access, is_loopback, new_token
+from dashboard.alarms.lookout import Lookout
 from dashboard.application import create_app
 from dashboard.desk import Desk
 from dashboard.rows.keeper import Keeper
 from dashboard.settings import Settings
-from dashboard.watching.alarms import Lookout
 from dashboard.watching.background import Background
 from dashboard.watching.catalogue import Catalogue, Place
 from dashboard.watching.watcher import Watcher
@@ -20,6 +20,8 @@ from dataset.errors import InputError
 
 _NICE = 10
 """A job on the same machine goes first."""
+_REST = 4.0
+"""Seconds for which a page is good, whatever changes."""
 
 
 def new_desk(places: Sequence[Place], settings: Settings, ratings: Path) -> Desk:
@@ -47,6 +49,7 @@ def serve(desk: Desk, host: str, port: int, say: Callable[[str], None]) -> None:
                 "Whoever has this address can see everything; without TLS in front of it others on the way can read it."
             )
         os.nice(_NICE)
+        desk.rest = _REST
         app = create_app(desk, Access(token))
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2

@@ -38,6 +38,8 @@ class Settings(_Part):
     """Between looks at the runs."""
     price_per_hour: float = Field(0.0, ge=0)
     """Of one worker's device, in any currency; 0: hours are shown, and no cost."""
+    mano: Path | None = None
+    """MANO folder, to show hands of datasets that were made with MANO in space."""
     alarms: Alarms = Alarms()
 
 

@@ -5,7 +5,7 @@
 // events would hold a connection for each tab, and browsers open six to a server.) Elements with data-since count on their own.
 
 const EVERY = 2000; // milliseconds between two questions whether something has changed
-const REST = 1000; // milliseconds between two refreshes
+const REST = 2000; // milliseconds between two refreshes
 const connection = document.getElementById("connection");
 let version = Number(document.body.dataset.version);
 let wanted = version;
@@ -35,11 +35,13 @@ async function refresh() {
   if (busy || document.hidden || wanted === version || !document.querySelector("[data-live]")) return;
   busy = true;
   const target = wanted;
+  let got = target;
   try {
     const answer = await fetch(location.href, { headers: etag ? { "If-None-Match": etag } : {}, cache: "no-store" });
     if (answer.status === 401) return location.reload();
     if (answer.status !== 304 && answer.ok) {
       etag = answer.headers.get("ETag") ?? "";
+      got = Number(etag.match(/-(\d+)"$/)?.[1] ?? target);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const old of document.querySelectorAll("[data-live]")) {
         const fresh = page.getElementById(old.id);
@@ -48,7 +50,7 @@ async function refresh() {
       count();
       document.dispatchEvent(new Event("refreshed"));
     }
-    version = target;
+    version = got;
     state("", "Up to date");
   } catch {
     state("lost", "The dashboard does not answer");

@@ -3,6 +3,19 @@
 const CURVES = ["--accent", "--orange", "--teal", "--violet", "--rose", "--olive", "--sky", "--brown"];
 const HEIGHT = 190;
 
+// Hours and minutes, with the day below where it changes; days alone when they are far apart.
+function times(plot, ticks, axis, space, step) {
+  const day = (date) => date.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+  let last = "";
+  return ticks.map((tick) => {
+    const date = new Date(1000 * tick), today = day(date), isNew = today !== last;
+    last = today;
+    if (step >= 86400) return isNew ? today : "";
+    const clock = date.toLocaleTimeString("en-GB", step >= 60 ? { hour: "2-digit", minute: "2-digit" } : {});
+    return isNew ? `${clock}\n${today}` : clock;
+  });
+}
+
 class TimeSeries extends HTMLElement {
   static observedAttributes = ["data-series"];
 
@@ -45,7 +58,7 @@ class TimeSeries extends HTMLElement {
     const { about, names, marks, data } = this.read();
     this.names = names;
     const probe = (name) => { this.style.color = `var(${name})`; const found = getComputedStyle(this).color; this.style.color = ""; return found; };
-    const told = (plot, value) => (value == null ? "–" : `${Number(value.toPrecision(4)).toLocaleString("en")}${about.unit ? ` ${about.unit}` : ""}`);
+    const told = (plot, value) => (value == null ? "–" : `${Number(value.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 })}${about.unit ? ` ${about.unit}` : ""}`);
     const axis = { stroke: probe("--faint"), font: "12px system-ui, sans-serif", grid: { stroke: probe("--line"), width: 1 }, ticks: { show: false } };
     const series = names.map((name, i) => i < names.length - marks
       ? { label: name, stroke: probe(CURVES[i % CURVES.length]), width: 1.8, value: told, points: { show: data[0].length < 40, size: 5 }, spanGaps: false }
@@ -61,7 +74,7 @@ class TimeSeries extends HTMLElement {
       height: HEIGHT,
       padding: [8, 12, 0, 0],
       scales: { x: { time: about.time }, y: about.log ? { distr: 3 } : { range } },
-      axes: [{ ...axis, grid: { show: false } }, { ...axis, size: 62, values: (plot, ticks) => ticks.map((tick) => (tick == null ? "" : told(plot, tick))) }],
+      axes: [{ ...axis, grid: { show: false }, ...(about.time ? { values: times } : {}) }, { ...axis, size: 62, values: (plot, ticks) => ticks.map((tick) => (tick == null ? "" : told(plot, tick))) }],
       series: [about.time ? { value: "{YYYY}-{MM}-{DD} {HH}:{mm}" } : { label: about.label, value: (plot, x) => (x == null ? "–" : x.toLocaleString("en")) }, ...series],
       legend: { live: true },
       cursor: { drag: { x: true, y: false } },

@@ -24,6 +24,8 @@ class Answer:
     is_working: bool = False
     """Whether a newer value is being computed, or waits for its turn."""
     ended: float = float("-inf")
+    is_old: bool = False
+    """Whether a newer value was asked for too soon after this one."""
 
 
 class Background:
@@ -34,8 +36,7 @@ class Background:
         self._rest, self._answers = rest, dict[Hashable, Answer]()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="background")
         self._lock = threading.Lock()
-        self.version = 0
-        """Goes up with every answer."""
+        self._given = 0
 
     def answer(self, name: Hashable, of: Hashable, compute: Callable[[], Any]) -> Answer:
         """What is known by now; asks for a new value when that is of another version of the data.
@@ -47,11 +48,20 @@ class Background:
         """
         with self._lock:
             answer = self._answers.setdefault(name, Answer())
-            due = answer.of != of and time.monotonic() - answer.ended >= self._rest
-            if due and not answer.is_working:
-                answer.is_working = True
+            answer.is_old = answer.of != of
+            if answer.is_old and self._has_rested(answer) and not answer.is_working:
+                answer.is_working, answer.is_old = True, False
                 self._thread.submit(self._compute, answer, of, compute)
             return Answer(**vars(answer))
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Changes with every answer, and when the time has come to ask for a newer one."""
+        with self._lock:
+            return self._given, sum(one.is_old and self._has_rested(one) for one in self._answers.values())
+
+    def _has_rested(self, answer: Answer) -> bool:
+        return time.monotonic() - answer.ended >= self._rest
 
     def stop(self) -> None:
         """Begin nothing more."""
@@ -67,4 +77,4 @@ class Background:
         with self._lock:
             answer.value = answer.value if trouble else value
             answer.of, answer.trouble, answer.is_working, answer.ended = of, trouble, False, time.monotonic()
-            self.version += 1
+            self._given += 1

@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
+from dashboard.training.training import WatchedTraining, is_training
+from dashboard.watching.places import Place, public
 from dashboard.watching.run import WatchedRun
 from dataset.errors import InputError
 from dataset.manifest import FILE
@@ -18,15 +19,12 @@ _MOST = 200
 """Datasets and trainings that are taken from the folders that were given."""
 _PATIENCE = 5.0
 """Seconds for storage to answer: the next look comes soon."""
-_TRAINING = ("job.json", "metrics.jsonl")
 _PICTURES = frozenset((".png", ".jpg", ".jpeg"))
-
-Place = str | Path
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A training job, or a folder of pictures."""
+    """A folder of pictures."""
 
     name: str
     path: Path
@@ -39,7 +37,7 @@ class Catalogue:
     places: Sequence[Place]
     """Datasets, training folders, folders of pictures, and folders that hold some of them; `s3://bucket/prefix` too."""
     runs: dict[str, WatchedRun] = field(default_factory=dict)
-    trainings: dict[str, Folder] = field(default_factory=dict)
+    trainings: dict[str, WatchedTraining] = field(default_factory=dict)
     pictures: dict[str, Folder] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
     """Place as it is shown to the sentence that says why nothing of it can be watched."""
@@ -61,6 +59,16 @@ class Catalogue:
             except OSError as error:
                 self.troubles[shown] = f"{shown}: cannot be read ({error.strerror})"
 
+    def look_at_trainings(self) -> None:
+        """Read what has been added to each training since the last look; one that fails is no reason to leave the others."""
+        for training in list(self.trainings.values()):
+            training.look()
+
+    @property
+    def training_versions(self) -> dict[str, int]:
+        """By training, a number that goes up whenever something of it has changed."""
+        return {name: training.version for name, training in self.trainings.items()}
+
     def _add_bucket(self, url: str, shown: str) -> None:
         if url not in self._known:
             store = open_store(url, _PATIENCE)
@@ -78,8 +86,10 @@ class Catalogue:
             name = self._name(str(path), path.resolve().name)
             if (path / FILE).is_file():
                 self.runs[name] = WatchedRun(name, open_store(path), str(path))
-            elif any((path / file).is_file() for file in _TRAINING):
-                self.trainings[name] = Folder(name, path)
+            elif is_training(path):
+                training = WatchedTraining(name, path)
+                training.look(0)
+                self.trainings[name] = training
             else:
                 self.pictures[name] = Folder(name, path)
         if not found:
@@ -95,15 +105,6 @@ class Catalogue:
         name = next(name for name in names if name not in taken)
         self._known[place] = name
         return name
-
-
-def public(place: Place) -> str:
-    """A place as it may be shown: of a URL scheme, host and path, never a user, a password or a query."""
-    text = str(place)
-    if "://" not in text:
-        return text
-    scheme, host, path, _, _ = urlsplit(text)
-    return urlunsplit((scheme, host.rpartition("@")[2], path, "", ""))
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -130,7 +131,7 @@ def _walk(folder: Path, depth: int, wanted: Callable[[Path], bool]) -> Iterator[
 
 
 def _is_job(folder: Path) -> bool:
-    return (folder / FILE).is_file() or any((folder / file).is_file() for file in _TRAINING)
+    return (folder / FILE).is_file() or is_training(folder)
 
 
 def _holds_pictures(folder: Path) -> bool:

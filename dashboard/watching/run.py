@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dashboard.progress.aside import Aside, AsideReader
 from dashboard.watching.pulse import Pulse, WorkerState
 from dataset.errors import InputError
 from dataset.manifest import FILE, Manifest
 from dataset.storage.store import Store, Stored
+from dataset.work.control import Control
 from tasks.observing.history import FILE as HISTORY
 from tasks.observing.history import Line, read_history
 from tasks.observing.record import read_records
@@ -35,6 +37,10 @@ class RunState:
     """All that have worked on it, as last seen; they stay when the run is finished."""
     history: tuple[Line, ...] = ()
     """Shards in the order in which they were made; see `tasks.observing.history.read_history`."""
+    control: Control | None = None
+    """What the run tells those who work on it; None when none goes on."""
+    aside: Aside = field(default_factory=dict)
+    """Shards that were set aside, with what went wrong."""
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -45,6 +51,11 @@ class RunState:
     def is_finished(self) -> bool:
         """Whether nothing more will come."""
         return self.manifest is not None and self.manifest.is_finished
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is finished and nothing that was planned is missing; one that was stopped may go on."""
+        return self.is_finished and not self.manifest.stopped
 
     def rows(self, table: str) -> int:
         """Of all finished shards of a table."""
@@ -68,6 +79,7 @@ class WatchedRun:
         self._pulses: dict[str, Pulse] = {}
         self._manifest: Stored | None = None
         self._history_tag = ""
+        self._aside = AsideReader(store)
 
     @property
     def name(self) -> str:
@@ -79,14 +91,22 @@ class WatchedRun:
         before = self.state
         try:
             found = {"manifest": self._read_manifest(), "trouble": ""}
-            found |= {"stages": read_stages(self.store), "history": self._read_history()}
+            found |= {"stages": dict(read_stages(self.store)), "history": self._read_history()}
+            found |= {"control": Control.read(self.store)}
         except InputError as error:
             found = {"trouble": str(error)}
-        except (OSError, ValueError, KeyError) as error:
+        except OSError as error:
             found = {
-                "trouble": f"{before.place}: cannot be read ({type(error).__name__}: {error}); it is looked at again"
+                "trouble": f"{before.place}: cannot be read ({error.strerror or 'no answer'}); it is looked at again"
             }
-        self.state = RunState(**(vars(before) | found | {"workers": self._workers(bool(found.get("manifest")))}))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            found = {
+                "trouble": f"{before.place}: a file of the run is damaged (manifest, history or .work); it is looked at again"
+            }
+        fresh = RunState(**(vars(before) | found))
+        workers = self._workers(fresh)
+        aside = before.aside if fresh.trouble else self._aside.look(fresh.manifest, workers, self._clock())
+        self.state = replace(fresh, workers=workers, aside=aside)
         return self.state
 
     def _read_manifest(self) -> Manifest:
@@ -105,14 +125,17 @@ class WatchedRun:
         self._history_tag = stored.tag
         return lines
 
-    def _workers(self, readable: bool) -> tuple[WorkerState, ...]:
+    def _workers(self, fresh: RunState) -> tuple[WorkerState, ...]:
         """Records disappear with the finished dataset, so those that are gone stay as they were, as having left."""
         now = self._clock()
         try:
-            records = {record["worker"]: record for record in read_records(self.store)} if readable else {}
-        except (InputError, OSError, ValueError, KeyError, TypeError):
+            records = {record["worker"]: record for record in read_records(self.store)} if not fresh.trouble else {}
+        except (InputError, OSError, ValueError, KeyError, TypeError, RecursionError):
             records = {}  # half a folder, or storage that does not answer: the pulse goes on to age
         for name, record in records.items():
             self._pulses.setdefault(name, Pulse(now)).saw(record, now)
-        over = self.state.is_finished
-        return tuple(self._pulses[name].state(now, over) for name in sorted(self._pulses))
+        whole = fresh.is_whole
+        states = tuple(self._pulses[name].state(now, whole) for name in sorted(self._pulses))
+        if fresh.is_finished and not any(state.is_at_work for state in states):  # stopped, and nobody goes on
+            states = tuple(self._pulses[name].state(now, True) for name in sorted(self._pulses))
+        return states

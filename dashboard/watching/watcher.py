@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 
 from dashboard.watching.catalogue import Catalogue
+from dashboard.watching.prefect import FlowRuns
 
 _log = logging.getLogger(__name__)
-_BUCKET_EVERY = 5
+_BUCKET_EVERY = 3
 """Looks of which a bucket gets one: each is a handful of requests to its server."""
 _CATALOGUE_EVERY = 5
 """Looks of which one looks for new datasets."""
@@ -28,6 +29,10 @@ class Watcher:
         self.catalogue, self.every = catalogue, every
         self.version = 0
         """Goes up when something has changed."""
+        self.looked = time.monotonic()
+        """When the last look ended."""
+        self.flow_runs = FlowRuns(catalogue)
+        """What Prefect knows of the runs."""
         self._besides, self._looks = besides, 0
         self._seen: object = None
         self._over = threading.Event()
@@ -37,10 +42,12 @@ class Watcher:
         """Look from now on, in a thread of its own."""
         self._thread = threading.Thread(target=self._keep, name="watcher", daemon=True)
         self._thread.start()
+        self.flow_runs.start()
 
     def stop(self) -> None:
         """Look no more."""
         self._over.set()
+        self.flow_runs.stop()
         if self._thread:
             self._thread.join(5)
 
@@ -51,9 +58,13 @@ class Watcher:
         for run in list(self.catalogue.runs.values()):
             if self._looks % _BUCKET_EVERY == 0 or "://" not in run.store.url:
                 run.look()
+        self.catalogue.look_at_trainings()
         self._looks += 1
         also = self._besides() if self._besides else None
-        seen = ({name: run.state for name, run in self.catalogue.runs.items()}, dict(self.catalogue.troubles), also)
+        states = {name: run.state for name, run in self.catalogue.runs.items()}
+        trainings = self.catalogue.training_versions
+        seen = (states, trainings, dict(self.catalogue.troubles), self.flow_runs.found, also)
+        self.looked = time.monotonic()
         if seen != self._seen:
             self._seen, self.version = seen, self.version + 1
 

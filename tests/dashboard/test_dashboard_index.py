@@ -10,7 +10,7 @@ from dashboard.rows.columns import TABLES
 from dataset.manifest import Manifest
 from dataset.shards import iterate_rows
 from hands.joints import JointState
-from tests.dashboard.serving import desk_of, look
+from tests.dashboard.serving import client_of, desk_of, look
 from tests.dataset.synthetic import write_dataset
 
 
@@ -89,3 +89,28 @@ def test_a_file_that_cannot_be_read_is_named_and_the_others_are_there(grown, har
         path.write_bytes(whole)
         look(desk)
         assert not index.troubles and index.ask("SELECT count(*) FROM samples") == [(6,)]
+
+
+def test_an_answer_is_kept_until_something_changes(grown, shown_samples):
+    with desk_of(grown) as desk:
+        index = index_of(desk)
+        first = index.ask("SELECT count(*) FROM samples WHERE hdri != ?", ["none"])
+        first.append("changed by who asked")
+        assert index.ask("SELECT count(*) FROM samples WHERE hdri != ?", ["none"]) == [(6,)]
+        assert index.ask("SELECT count(*) FROM samples WHERE hdri = ?", ["none"]) == [(0,)]
+        shutil.rmtree(grown)
+        write_dataset(grown, shown_samples[:3])
+        look(desk)
+        assert index.ask("SELECT count(*) FROM samples WHERE hdri != ?", ["none"]) == [(3,)]
+
+
+def test_a_page_rests_although_something_has_changed(grown, shown_samples):
+    with desk_of(grown) as desk:
+        desk.rest = 3600
+        client = client_of(desk)
+        before = client.get("/runs/grown")
+        desk.watcher.version += 1
+        after = client.get("/runs/grown")
+        assert after.headers["etag"] == before.headers["etag"], "the browser learns that it has an older one"
+        desk.rest = 0
+        assert client.get("/runs/grown").headers["etag"] != before.headers["etag"]

@@ -1,0 +1,1 @@
+"""How far runs are, how fast they go, and who works on them, told from what was watched."""
