@@ -6,6 +6,7 @@ the order in which shards were finished. All datasets share one DuckDB file in a
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,8 @@ from tasks.observing.history import Line
 
 MEMORY = "300MB"
 """DuckDB's share for all datasets together; the rest lies on disk."""
+_KEPT, _LARGEST = 256, 2000
+"""Answers that are kept until something changes, and rows of the largest one."""
 
 Key = tuple[str, str, str]
 """(table, shard, checksum)."""
@@ -58,6 +61,7 @@ class RowIndex:
         self._database, self._schema = database, database.new_schema()
         self._taken: dict[Key, int] = {}
         self._arrived = 0
+        self._answers: OrderedDict[tuple, list[tuple]] = OrderedDict()
         self._lock = threading.Lock()
         self.version = 0
         """Goes up with every change."""
@@ -71,8 +75,24 @@ class RowIndex:
             self._cursor().execute(f"CREATE TABLE {kept.name} ({columns}, {place})")
 
     def ask(self, sql: str, values: Mapping[str, Any] | Sequence[Any] | None = None) -> list[tuple]:
-        """The answer's rows; values are `$name` or `?` in the SQL."""
-        return self._cursor().execute(sql, values).fetchall()
+        """The answer's rows; values are `$name` or `?` in the SQL. Until something changes, the same question costs nothing."""
+        asked = values.items() if isinstance(values, Mapping) else values or ()
+        key = (self.version, sql, tuple(map(repr, asked)))
+        with self._lock:
+            kept = self._answers.get(key)
+        if kept is None:
+            kept = self._cursor().execute(sql, values).fetchall()
+            if len(kept) <= _LARGEST:
+                self._keep(key, kept)
+        return list(kept)
+
+    def _keep(self, key: tuple, answer: list[tuple]) -> None:
+        with self._lock:
+            if self._answers and next(iter(self._answers))[0] != key[0]:
+                self._answers.clear()
+            self._answers[key] = answer
+            while len(self._answers) > _KEPT:
+                self._answers.popitem(last=False)
 
     def columns(self, sql: str, values: Mapping[str, Any] | Sequence[Any] | None = None) -> dict[str, Any]:
         """The answer as NumPy arrays by column; what is missing is NaN in numbers."""

@@ -3,6 +3,7 @@
 import logging
 import threading
 
+from dashboard.quality.photos import Photos
 from dashboard.rows.index import Database, RowIndex
 from dashboard.watching.catalogue import Catalogue
 from dashboard.watching.run import WatchedRun
@@ -21,6 +22,7 @@ class Keeper:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue, self._database = catalogue, Database()
         self._indices: dict[str, RowIndex] = {}
+        self._photos: dict[str, Photos] = {}
         self._lock, self._over = threading.Lock(), threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -29,13 +31,22 @@ class Keeper:
         with self._lock:
             if run not in self._indices:
                 self._indices[run] = RowIndex(self._database)
+                self._photos[run] = Photos(self._indices[run])
             return self._indices[run]
+
+    def photos(self, run: str) -> Photos:
+        """What some pictures of a run look like; nothing at first."""
+        self.index(run)
+        return self._photos[run]
 
     @property
     def versions(self) -> tuple[tuple[str, int, int], ...]:
-        """Of each run: version of its index and shards that wait; changes when an index changes."""
+        """Of each run: version of its index and pictures, and shards that wait; changes when one of them changes."""
         with self._lock:
-            return tuple((name, index.version, index.waiting) for name, index in self._indices.items())
+            return tuple(
+                (name, index.version + self._photos[name].version, index.waiting)
+                for name, index in self._indices.items()
+            )
 
     def start(self) -> None:
         """Take over from now on, in a thread of its own."""
@@ -58,7 +69,8 @@ class Keeper:
         if state.manifest is None or self._over.is_set():
             return False
         try:
-            return self.index(run.name).take_in(state.manifest, run.store, state.history, _TURN)
+            changed = self.index(run.name).take_in(state.manifest, run.store, state.history, _TURN)
+            return self.photos(run.name).look(state.manifest, run.store) or changed
         except (InputError, OSError) as error:  # storage that does not answer now
             _log.info("%s: %s", run.name, error)
         except Exception:  # one run that fails is no reason to leave the others
