@@ -1,0 +1,1 @@
+"""How good poses and pictures of a run are."""
