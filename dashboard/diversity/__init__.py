@@ -1,0 +1,1 @@
+"""How varied a dataset is, and what it lacks."""
