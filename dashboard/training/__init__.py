@@ -1,0 +1,1 @@
+"""Trainings: what their folders tell, and how a page says it."""
