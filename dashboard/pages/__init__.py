@@ -7,6 +7,7 @@ from dashboard.pages import (
     home,
     metrics,
     overview,
+    pictures,
     quality,
     rating,
     sample,
@@ -14,5 +15,5 @@ from dashboard.pages import (
     workers,
 )
 
-_PAGES = (assets, home, overview, workers, gallery, sample, quality, diversity, training, rating, metrics)
+_PAGES = (assets, home, overview, workers, gallery, sample, pictures, quality, diversity, training, rating, metrics)
 ROUTERS = tuple(page.router for page in _PAGES)
