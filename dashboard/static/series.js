@@ -59,7 +59,7 @@ class TimeSeries extends HTMLElement {
     this.names = names;
     const probe = (name) => { this.style.color = `var(${name})`; const found = getComputedStyle(this).color; this.style.color = ""; return found; };
     const told = (plot, value) => (value == null ? "–" : `${Number(value.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 })}${about.unit ? ` ${about.unit}` : ""}`);
-    const axis = { stroke: probe("--faint"), font: "12px system-ui, sans-serif", grid: { stroke: probe("--line"), width: 1 }, ticks: { show: false } };
+    const axis = { space: 40, stroke: probe("--faint"), font: "12px system-ui, sans-serif", grid: { stroke: probe("--line"), width: 1 }, ticks: { show: false } };
     const series = names.map((name, i) => i < names.length - marks
       ? { label: name, stroke: probe(CURVES[i % CURVES.length]), width: 1.8, value: told, points: { show: data[0].length < 40, size: 5 }, spanGaps: false }
       : { label: name, stroke: probe("--wrong"), width: 1, dash: [5, 5], value: told, points: { show: false } });
@@ -74,7 +74,7 @@ class TimeSeries extends HTMLElement {
       height: HEIGHT,
       padding: [8, 12, 0, 0],
       scales: { x: { time: about.time }, y: about.log ? { distr: 3 } : { range } },
-      axes: [{ ...axis, grid: { show: false }, ...(about.time ? { values: times } : {}) }, { ...axis, size: 62, values: (plot, ticks) => ticks.map((tick) => (tick == null ? "" : told(plot, tick))) }],
+      axes: [{ ...axis, space: about.time ? 84 : 60, grid: { show: false }, ...(about.time ? { values: times } : {}) }, { ...axis, size: 62, values: (plot, ticks) => ticks.map((tick) => (tick == null ? "" : told(plot, tick))) }],
       series: [about.time ? { value: "{YYYY}-{MM}-{DD} {HH}:{mm}" } : { label: about.label, value: (plot, x) => (x == null ? "–" : x.toLocaleString("en")) }, ...series],
       legend: { live: true },
       cursor: { drag: { x: true, y: false } },
