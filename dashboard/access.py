@@ -59,10 +59,18 @@ class Access:
             return True
         kind, _, sent = request.headers.get("authorization", "").partition(" ")
         given = sent if kind.lower() == "bearer" else request.cookies.get(_COOKIE, "")
-        return self._is(given)
+        return self.fits(given)
 
-    def _is(self, given: str) -> bool:
+    def fits(self, given: str) -> bool:
+        """Whether something is the token, told in the same time whatever it is."""
         return hmac.compare_digest(given.encode(), self.token.encode())
+
+
+def protected(response: Response) -> Response:
+    """An answer with the headers that browsers obey; those that a page has set stay."""
+    for name, value in (_HEADERS | {"Content-Security-Policy": POLICY}).items():
+        response.headers.setdefault(name, value)
+    return response
 
 
 class Gate(BaseHTTPMiddleware):
@@ -74,11 +82,7 @@ class Gate(BaseHTTPMiddleware):
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Let a request through, or answer it here."""
-        response = self._refusal(request) or await call_next(request)
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        response.headers.setdefault("Content-Security-Policy", POLICY)
-        return response
+        return protected(self._refusal(request) or await call_next(request))
 
     def _refusal(self, request: Request) -> Response | None:
         access = self._access
@@ -96,7 +100,7 @@ class Gate(BaseHTTPMiddleware):
 
     def _admitted(self, request: Request, given: str) -> Response:
         """The token leaves the address, where histories would keep it."""
-        if not self._access._is(given):
+        if not self._access.fits(given):
             return _asks_for_token(request)
         others = [(name, value) for name, value in request.query_params.multi_items() if name != "token"]
         target = request.url.path.replace("\\", "/")

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from dashboard.access import Access, Gate
+from dashboard.access import Access, Gate, protected
 from dashboard.desk import Desk
 from dashboard.pages import ROUTERS
 from dataset.errors import InputError
@@ -38,12 +38,12 @@ def create_app(desk: Desk, access: Access) -> FastAPI:
         app.include_router(router(desk))
 
     @app.get("/healthz")
-    def healthz() -> PlainTextResponse:
+    async def healthz() -> PlainTextResponse:
         """Whether the process answers."""
         return PlainTextResponse("ok\n")
 
     @app.get("/version")
-    def version() -> PlainTextResponse:
+    async def version() -> PlainTextResponse:
         """Goes up when something has changed; open pages ask every other second, and for themselves when it has."""
         return PlainTextResponse(str(desk.watcher.version), headers={"Cache-Control": "no-store"})
 
@@ -58,9 +58,8 @@ def create_app(desk: Desk, access: Access) -> FastAPI:
     @app.exception_handler(Exception)
     def failed(request: Request, error: Exception) -> Response:
         _log.error("%s failed", request.url.path, exc_info=error)
-        return _sentence(
-            desk, request, 500, f"This page failed ({type(error).__name__}); the terminal's lines say more."
-        )
+        sentence = f"This page failed ({type(error).__name__}); the terminal's lines say more."
+        return protected(_sentence(desk, request, 500, sentence))
 
     return app
 

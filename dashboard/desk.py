@@ -14,14 +14,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from dashboard import wording
 from dashboard.alarms.lookout import Lookout
+from dashboard.catalogue import Catalogue
 from dashboard.rows.index import RowIndex
 from dashboard.rows.keeper import Keeper
 from dashboard.settings import Settings
-from dashboard.training.training import WatchedTraining
+from dashboard.training.watched import WatchedTraining
+from dashboard.watcher import Watcher
 from dashboard.watching.background import Background
-from dashboard.watching.catalogue import Catalogue
 from dashboard.watching.run import WatchedRun
-from dashboard.watching.watcher import Watcher
 
 _HERE = Path(__file__).parent
 _KEPT_PAGES = 64

@@ -18,13 +18,13 @@ from prometheus_client.registry import Collector
 
 from dashboard.desk import Desk
 from dashboard.progress.crew import Crew, Member
-from dashboard.progress.progress import progress_of
+from dashboard.progress.forecast import progress_of
 from dashboard.rows.index import RowIndex
 from dashboard.training.job import TrainingHealth
-from dashboard.training.training import TrainingState
+from dashboard.training.watched import TrainingState
 from dashboard.watching.pulse import Health
 from dashboard.watching.run import RunState, WatchedRun
-from dashboard.watching.told import number, numbers, text
+from dashboard.watching.told import device_of, number, numbers
 from dataset.manifest import Manifest
 from tasks.observing.history import Line
 
@@ -201,8 +201,7 @@ def _devices(state: RunState, kept: _Kept) -> tuple[Figure, ...]:
     if state.history is not kept.history:
         seconds = Counter[str]()
         for line in state.history:
-            device = _label(text(line, "device").strip()) or "unnamed device"
-            device = "CPU" if device.lower() == "cpu" else device
+            device = _label(device_of(line))
             seconds[device if device in seconds or len(seconds) < _MOST_DEVICES else OTHER] += number(line, "seconds")
         kept.devices = tuple(
             Figure("run_device_seconds", (state.name, device), spent) for device, spent in seconds.items() if spent

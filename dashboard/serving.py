@@ -1,25 +1,30 @@
 """Serves the app until Ctrl-C or SIGTERM."""
 
 import os
+import signal
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from urllib.parse import quote
 
 import uvicorn
+from PIL import Image
 
 from dashboard.access import SHORTEST, TOKEN, Access, is_loopback, new_token
 from dashboard.alarms.lookout import Lookout
 from dashboard.application import create_app
+from dashboard.catalogue import Catalogue, Place
 from dashboard.desk import Desk
 from dashboard.rows.keeper import Keeper
 from dashboard.settings import Settings
+from dashboard.watcher import Watcher
 from dashboard.watching.background import Background
-from dashboard.watching.catalogue import Catalogue, Place
-from dashboard.watching.watcher import Watcher
 from dataset.errors import InputError
 
 _NICE = 10
 """A job on the same machine goes first."""
+_MOST_PIXELS = 25_000_000
+"""Of a picture; one of twice as many is none that can be decoded."""
 _REST = 4.0
 """Seconds for which a page is good, whatever changes."""
 
@@ -43,12 +48,16 @@ def serve(desk: Desk, host: str, port: int, say: Callable[[str], None]) -> None:
     token = _token(host)
     with _listening(host, port) as listener:
         address = _address(host, listener.getsockname()[1])
-        say(f"Dashboard at {address}{f'/?token={token}' if token else ''}")
+        say(f"Dashboard at {address}" + (f"/?token={quote(token, safe='')}" if token else ""))
         if token:
             say(
                 "Whoever has this address can see everything; without TLS in front of it others on the way can read it."
             )
         os.nice(_NICE)
+        signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        )  # uvicorn ends in order, and then no slow work holds the process up
+        Image.MAX_IMAGE_PIXELS = _MOST_PIXELS
         desk.rest = _REST
         app = create_app(desk, Access(token))
         config = uvicorn.Config(

@@ -7,7 +7,7 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """With thin groups of thousands: 12,345; a dash for what is not known."""
+    """With commas between thousands: 12,345; a dash for what is not known."""
     return "–" if value is None or not math.isfinite(value) else f"{value:,.{digits}f}"
 
 

@@ -8,7 +8,7 @@ checksum. Its content does not depend on the order in which shards were finished
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ class Manifest:
         try:
             content = json.loads(stored.content)
             _refuse_version(place, content["format"], content["schema"] if content["format"] > 1 else "1.0")
-            shards = {table: {s["name"]: Shard(**s) for s in content["tables"][table]["shards"]} for table in TABLES}
+            shards = {table: {s["name"]: _shard(s) for s in content["tables"][table]["shards"]} for table in TABLES}
             runs = {sha256: RunRecord(**run) for sha256, run in content["runs"].items()}
             return cls(store.folder, runs, content["origin"], content["splits"], shards, store)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -262,6 +262,21 @@ class Manifest:
                 "another directory and append the result"
             )
         refuse_other(self.store.url, self.config, config)
+
+
+def _shard(listed: Mapping[str, Any]) -> Shard:
+    """A shard as the file has it.
+
+    Raises:
+        TypeError: something else stands there.
+    """
+    shard = Shard(**listed)
+    if not all(isinstance(getattr(shard, field.name), type_of) for field, type_of in _SHARD_FIELDS):
+        raise TypeError(f"{listed} is no shard")
+    return shard
+
+
+_SHARD_FIELDS = tuple(zip(fields(Shard), (str, int, int, str), strict=True))
 
 
 def _store(where: Path | Store) -> Store:

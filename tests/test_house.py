@@ -1,6 +1,7 @@
 """The rooms: imports point one way, and nothing needs more than its room promises."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,18 @@ ALLOWED = {
     "dashboard": {"hands", "dataset", "tasks"},
     "flows": {"hands", "models", "dataset", "rendering", "tasks", "dashboard"},
 }
+DASHBOARD = {
+    "watching": set(),
+    "rows": {"watching"},
+    "progress": {"watching", "rows"},
+    "alarms": {"watching", "rows"},
+    "pictures": {"watching", "rows"},
+    "quality": {"watching", "rows"},
+    "diversity": {"watching", "rows", "pictures"},
+    "training": {"watching"},
+    "rating": {"watching", "rows", "pictures"},
+}
+"""Rooms of the dashboard, and which others each may use; `pages` and what stands beside the rooms may use all."""
 BARE = {"torch", "numpy", "jaxtyping", "pysdf", "safetensors", "warp"}
 
 
@@ -36,6 +49,14 @@ def test_imports_point_one_way(room):
     for file in (ROOT / room).rglob("*.py"):
         foreign = (imported(file) & ALLOWED.keys()) - ALLOWED[room] - {room}
         assert not foreign, f"{file.relative_to(ROOT)} imports {foreign}"
+
+
+@pytest.mark.parametrize("room", DASHBOARD)
+def test_rooms_of_the_dashboard_point_one_way(room):
+    for file in (ROOT / "dashboard" / room).rglob("*.py"):
+        text = file.read_text()
+        used = set(re.findall(r"^\s*from dashboard\.(\w+)", text, re.MULTILINE)) & (DASHBOARD.keys() | {"pages"})
+        assert used <= DASHBOARD[room] | {room}, f"{file.relative_to(ROOT)} imports {used - DASHBOARD[room] - {room}}"
 
 
 def test_only_rendering_imports_bpy_and_only_two_rooms_prefect():

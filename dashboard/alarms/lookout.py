@@ -34,8 +34,8 @@ class _Memory:
     raised: frozenset[str] = frozenset()
     """Kinds of the alarms that are there."""
     facts: Facts = field(default_factory=Facts)
-    facts_of: tuple[int, ...] | None = None
-    """Version of the rows that `facts` were asked of."""
+    facts_of: tuple[int, int] | None = None
+    """State of the rows that `facts` were asked of."""
     pace: Pace | None = None
     pace_of: Sequence[Line] = ()
     standstill: Standstill = field(default_factory=Standstill)
@@ -54,8 +54,16 @@ class Lookout:
 
     def look(self, runs: Mapping[str, WatchedRun]) -> Mapping[str, tuple[Alarm, ...]]:
         """Judge the runs as they were seen last; what it gives is what `alarms` is from now on."""
-        self.alarms = {name: self._of(run) for name, run in runs.items()}
+        self.alarms = {name: self._judged(name, run) for name, run in runs.items()}
         return self.alarms
+
+    def _judged(self, name: str, run: WatchedRun) -> tuple[Alarm, ...]:
+        """One run that cannot be judged is no reason to leave the others; what was known of it stays."""
+        try:
+            return self._of(run)
+        except Exception:
+            _log.exception("%s cannot be judged", name)
+            return self.alarms.get(name, ())
 
     def _of(self, run: WatchedRun) -> tuple[Alarm, ...]:
         memory = self._memories.setdefault(run.name, _Memory())
@@ -76,7 +84,7 @@ class Lookout:
 
     def _ask(self, index: RowIndex, memory: _Memory, name: str) -> None:
         """Facts are asked again when the rows have changed; while they cannot be asked, those of before count."""
-        if memory.facts_of == (version := (index.version,)):
+        if memory.facts_of == (version := index.state):
             return
         try:
             memory.facts, memory.facts_of = facts_of(index, self._settings.alarms.penetration_mm), version

@@ -25,8 +25,6 @@ class Pace:
     """How fast the last shards of a stage were made."""
 
     stage: str
-    last: float
-    """Rows that a worker decides in a second, in the median of the last shards."""
     part: float
     """Of the earlier pace, in the median of the last shards: 1 is as fast as before."""
 
@@ -62,11 +60,10 @@ def pace_of(history: Sequence[Line]) -> Pace | None:
         own = by_worker.get(one.worker, [])
         usual = own if len(own) >= _OWN else by_device.get(one.device, [])
         if len(usual) >= _OWN:
-            compared.append((one.pace / median(usual), one.pace))
+            compared.append(one.pace / median(usual))
     if len(compared) < LAST:
         return None
-    part, pace = (median(values) for values in zip(*compared, strict=True))
-    return Pace(stage, pace, part)
+    return Pace(stage, median(compared))
 
 
 def usual_seconds(history: Sequence[Line], stage: str) -> float | None:

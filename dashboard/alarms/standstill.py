@@ -48,17 +48,12 @@ class Standstill:
         seen = _made(state) if usual else (*_made(state), _steps(workers))
         holding = [worker for worker in workers if text(worker.record, "shard")]
         if self._seen is None:
-            self._since = now - (min(map(in_hand, holding), default=0.0) if usual else 0.0)
+            self._since = now - (min((worker.in_hand for worker in holding), default=0.0) if usual else 0.0)
         elif seen != self._seen:
             self._since = now
         self._seen = seen
         allowed = max(least, _USUAL_SHARDS * (usual or 0.0))
         return Stall(len(workers), len(holding), allowed) if now - self._since > allowed else None
-
-
-def in_hand(worker: WorkerState) -> float:
-    """Seconds for which a worker has been at its shard; of one that is silent until it was heard last."""
-    return number(worker.record, "shard_seconds") + (worker.quiet if worker.is_at_work else 0.0)
 
 
 def _stage(workers: Sequence[WorkerState]) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from dashboard.diversity.coverage import BANDS, EGOCENTRIC, SECTORS, TURNS, Coverage, Kind, Use
+from dashboard.watching.told import known_number, part
 from dashboard.wording import count, number, share
 
 ENOUGH = 8
@@ -169,7 +170,7 @@ def _run_again(found: Coverage) -> str:
 def _polar(found: Coverage, config: Mapping[str, Any], bands: int, side: Literal["below", "above"]) -> Hole:
     edge = 2 * bands / BANDS - 1
     elevation = math.degrees(math.asin(edge if side == "below" else -edge))
-    jitter = config.get("camera", {}).get("track_jitter")
+    jitter = known_number(part(config, "camera"), "track_jitter")
     meant = side == "below" and jitter is not None and elevation <= LOWEST_TRACK - jitter + 1e-6
     directions = bands * SECTORS
     sentence = (

@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from dashboard.desk import Desk
-from dashboard.pages.browsing import Visit, legend
+from dashboard.pages.visit import Visit, legend
 from dashboard.pictures.space import get_ready
-from dashboard.rows.browsing import Card, options, shown
 from dashboard.rows.index import RowIndex
+from dashboard.rows.listing import Card, options, shown
 from dashboard.wording import share
 
 _WORDS = {

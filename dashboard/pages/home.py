@@ -7,8 +7,8 @@ from fastapi.responses import RedirectResponse
 
 from dashboard.alarms.lookout import Alarm
 from dashboard.desk import Desk
+from dashboard.progress.forecast import Progress, progress_of
 from dashboard.progress.headline import Headline, headline_of
-from dashboard.progress.progress import Progress, progress_of
 from dashboard.training.words import light
 from dashboard.watching.run import RunState
 

@@ -11,14 +11,14 @@ from markupsafe import Markup
 from dashboard.desk import Desk
 from dashboard.pages.about import commands, facts, versions
 from dashboard.progress.course import Course
+from dashboard.progress.forecast import Progress, progress_of
 from dashboard.progress.headline import headline_of
 from dashboard.progress.pace import device_seconds
-from dashboard.progress.progress import Progress, progress_of
-from dashboard.progress.stages import IMAGES, POSES, Stage
 from dashboard.rows.index import RowIndex
 from dashboard.rows.refused import Refused, refused
 from dashboard.series import Series
 from dashboard.watching.run import RunState, WatchedRun
+from dashboard.watching.stages import IMAGES, POSES, Stage
 from dashboard.watching.told import numbers, text
 from dataset.inspection.charts import bars
 
@@ -127,9 +127,7 @@ def _newest(index: RowIndex) -> list[str]:
 
 
 def _picture_size(run: RunState) -> tuple[int, int]:
-    camera = run.config.get("camera")
-    size = numbers(run.config, "camera") if isinstance(camera, dict) else {}
-    width, height = size.get("width"), size.get("height")
-    if not width or not height:
+    if run.picture_size is None:
         return _PICTURE_WIDTH, _PICTURE_HEIGHT
+    width, height = run.picture_size
     return _PICTURE_WIDTH, max(1, min(round(_PICTURE_WIDTH * height / width), 4 * _PICTURE_WIDTH))

@@ -1,6 +1,7 @@
 """Pictures of samples, scaled and with labels drawn over them."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from urllib.parse import quote, urlencode
@@ -8,10 +9,11 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from dashboard.desk import Desk
-from dashboard.pictures.cells import Cells, Spot, listed
+from dashboard.pictures.cells import Cells, listed
 from dashboard.pictures.kept import Drawers, KeptPictures
 from dashboard.pictures.layers import columns_of, drawn, known_layers, known_width
-from dashboard.rows.browsing import spot_of
+from dashboard.rows.listing import spot_of
+from dashboard.rows.spot import Spot
 from dashboard.watching.run import WatchedRun
 from dataset.errors import InputError
 
@@ -95,7 +97,7 @@ def _version(run: WatchedRun, spot: Spot) -> str:
 def _hinted(sample_id: str, asked: Mapping[str, str]) -> Spot | None:
     """Where an address says that the row is; whether it is there is seen when it is read."""
     shard, _, number = asked.get("row", "").rpartition(":")
-    return Spot(sample_id, shard, int(number)) if shard and number.isascii() and number.isdigit() else None
+    return Spot(sample_id, shard, int(number)) if shard and re.fullmatch("[0-9]{1,9}", number) else None
 
 
 def _sentence(sentence: str) -> str:

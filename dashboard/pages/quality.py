@@ -25,8 +25,9 @@ from dashboard.quality.charts import before_after, three
 from dashboard.quality.curves import curves
 from dashboard.quality.figures import BINS, HANDS, Rule, beyond, every, refusals, rows_of, spreads
 from dashboard.quality.optimised import Change, changes
-from dashboard.quality.photos import EACH, Photos
 from dashboard.rows.index import RowIndex
+from dashboard.rows.photos import EACH, Photos
+from dashboard.rows.refused import STEPS
 from dashboard.settings import Alarms
 from dashboard.watching.run import RunState, WatchedRun
 from dataset.inspection.wording import measured
@@ -45,7 +46,6 @@ _CHANGES = {
 """Figure to title, unit, and what is good."""
 
 
-_STEPS = {"read": "Reading", "validate": "Poses", "plan": "Views", "render": "Images"}
 _UNITS = {
     "penetration": "mm",
     "joint limit": "°",
@@ -148,7 +148,7 @@ def _lines(rules: Sequence[Rule]) -> list[Refusal]:
     for rule in rules:
         totals[rule.stage] += rule.count
     return [
-        Refusal(_STEPS.get(rule.stage, rule.stage), rule.reason, rule.count, totals[rule.stage], *_told(rule))
+        Refusal(STEPS.get(rule.stage, rule.stage), rule.reason, rule.count, totals[rule.stage], *_told(rule))
         for rule in rules
     ]
 

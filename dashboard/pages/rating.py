@@ -9,9 +9,9 @@ from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
 from dashboard.desk import Desk
+from dashboard.pages.rating_asking import HEADERS, add_pages, known
 from dashboard.rating import charts, papers
 from dashboard.rating.answers import Row, as_csv, as_parquet, newest
-from dashboard.rating.asking import HEADERS, add_pages, known
 from dashboard.rating.forms import Form, lines_of, plan_of, sources
 from dashboard.rating.kinds import KINDS
 from dashboard.rating.making import MOST_ITEMS, MOST_SETS, make_study

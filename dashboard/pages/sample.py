@@ -8,14 +8,15 @@ from urllib.parse import quote
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from dashboard.desk import Desk
-from dashboard.pages.browsing import Visit, legend
 from dashboard.pages.pictures import picture_address
-from dashboard.pictures.cells import PLAIN, Cells, Spot
+from dashboard.pages.visit import Visit, legend
+from dashboard.pictures.cells import PLAIN, Cells
 from dashboard.pictures.layers import WIDTHS
 from dashboard.pictures.space import POLICY, Space
-from dashboard.rows.browsing import PAGE, Beside, beside, spot_of, views_of
 from dashboard.rows.choice import Choice
 from dashboard.rows.index import RowIndex
+from dashboard.rows.listing import PAGE, Beside, beside, spot_of, views_of
+from dashboard.rows.spot import Spot
 from dashboard.watching.run import WatchedRun
 from dataset.errors import InputError
 

@@ -10,8 +10,8 @@ from dashboard.desk import Desk
 from dashboard.training.charts import charts_of, comparison
 from dashboard.training.job import TrainingHealth
 from dashboard.training.pictures import picture
-from dashboard.training.training import TrainingState, WatchedTraining
 from dashboard.training.views import chosen_pictures
+from dashboard.training.watched import TrainingState, WatchedTraining
 from dashboard.training.words import command, light, metric_rows, notices, summary, tiles
 from dataset.errors import InputError
 from tasks.training_job.trainer import IHDIFF, TRANSHAND

@@ -4,13 +4,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dashboard.rows.spot import Spot
 from dashboard.watching.run import WatchedRun
 from dataset.errors import InputError
 from dataset.manifest import file_name
@@ -24,15 +24,6 @@ PICTURES = ("image", "mask_hands", "mask_parts", "mask_right_amodal", "mask_left
 """Columns of `images` that hold encoded pictures."""
 PLAIN = tuple(name for name in TABLES["images"].names if name not in PICTURES)
 """All others."""
-
-
-@dataclass(frozen=True)
-class Spot:
-    """Where a sample's row is, as the index knows it."""
-
-    sample_id: str
-    shard: str
-    number: int
 
 
 class Cells:
@@ -123,9 +114,9 @@ def _file(shard: Shard) -> str:
 def _opened(run: WatchedRun, shard: Shard) -> Iterator[pq.ParquetFile]:
     """The file, if it is still the one that the manifest lists."""
     file = _file(shard)
-    if run.store.size(file) != shard.bytes:
-        raise InputError(f"{file}: is missing or was replaced since it was listed; `render-ih verify` tells which")
     try:
+        if run.store.size(file) != shard.bytes:
+            raise InputError(f"{file}: is missing or was replaced since it was listed; `render-ih verify` tells which")
         with run.store.open(file) as opened, pq.ParquetFile(opened) as parquet:
             yield parquet
     except (pa.ArrowException, OSError) as error:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image
 
-from dashboard.pictures.cells import PICTURES, PLAIN, Cells, Spot
+from dashboard.pictures.cells import PICTURES, PLAIN, Cells
 from dashboard.pictures.layers import UNREADABLE
+from dashboard.rows.spot import Spot
 from dashboard.watching.run import WatchedRun
 from dataset.errors import InputError
 from dataset.pictures import png_cell

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float
 
 from dashboard.progress.pace import things
-from dashboard.progress.stages import IMAGES, POSES, Stage
 from dashboard.watching.run import RunState
+from dashboard.watching.stages import IMAGES, POSES, Stage
 from dashboard.watching.told import number, part, text
 
 _NEARLY = 0.9

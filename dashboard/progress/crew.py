@@ -10,10 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dashboard.access import is_loopback
-from dashboard.alarms.standstill import in_hand
-from dashboard.progress.stages import STAGES, Stage
 from dashboard.watching.pulse import Health, WorkerState
-from dashboard.watching.told import in_order, known_number, number, numbers, part, parts, text
+from dashboard.watching.stages import STAGES, Stage
+from dashboard.watching.told import device_of, in_order, known_number, number, numbers, part, parts, text
 from dataset.work.holder import machine
 
 _STAGES = {stage.name: stage for stage in STAGES}
@@ -75,7 +74,7 @@ class Member:
     @property
     def device(self) -> str:
         """What it draws or computes on."""
-        return _device(self.text("device"))
+        return device_of(self.record)
 
     @property
     def stage(self) -> Stage | None:
@@ -85,7 +84,7 @@ class Member:
     @property
     def seconds_in_hand(self) -> float:
         """For which it has been at its shard."""
-        return in_hand(self.state)
+        return self.state.in_hand
 
     @property
     def step(self) -> tuple[float, float, str]:
@@ -228,11 +227,6 @@ def _group(name: str, unit: str, members: Sequence[Member]) -> Device:
 def _order(member: Member) -> tuple[int, list[tuple[int, str]]]:
     places = {Health.SILENT: 0, Health.LEFT: 2}
     return places.get(member.state.health, 1), in_order(member.name)
-
-
-def _device(told: str) -> str:
-    """Blender and torch write the processor differently."""
-    return "CPU" if told.strip().lower() == "cpu" else told.strip() or "not told"
 
 
 def _gpu(told: Mapping[str, Any]) -> Gpu:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from dashboard.progress.progress import Progress, StageProgress
-from dashboard.progress.stages import IMAGES, PLAN
+from dashboard.progress.forecast import Progress, StageProgress
+from dashboard.watching.stages import IMAGES, PLAN
 from dashboard.wording import count, duration
 
 MADE_BY = {"merge": "Merged", "append": "Appended", "subset": "A part of another dataset"}

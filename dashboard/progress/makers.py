@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from dashboard.progress.stages import STAGES, Stage
-from dashboard.watching.told import number, text
+from dashboard.watching.stages import STAGES, Stage
+from dashboard.watching.told import device_of, number, text
 from tasks.observing.history import Line
 
 UNKNOWN = "not told"
@@ -41,7 +41,7 @@ class Maker:
     def add(self, line: Line) -> None:
         """A shard that it made."""
         rows, refused, seconds = int(number(line, "rows")), int(number(line, "refused")), number(line, "seconds")
-        self.devices[_device(line)] += 1
+        self.devices[device_of(line)] += 1
         self.shards, self.rows, self.refused = self.shards + 1, self.rows + rows, self.refused + refused
         self.seconds += seconds
         self.timed += rows + refused if seconds else 0
@@ -70,8 +70,3 @@ def work_of(history: Iterable[Line]) -> list[Work]:
         for name, stage in _STAGES.items()
         if name in totals
     ]
-
-
-def _device(line: Line) -> str:
-    device = text(line, "device").strip()
-    return "CPU" if device.lower() == "cpu" else device or UNKNOWN

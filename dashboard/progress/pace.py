@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dashboard.progress.stages import POSES, Stage
 from dashboard.watching.pulse import WorkerState
 from dashboard.watching.run import RunState
-from dashboard.watching.told import number, numbers, text
+from dashboard.watching.stages import POSES, Stage
+from dashboard.watching.told import device_of, number, numbers, text
 
 _SPAN = 300.0
 """Seconds over which workers count their rates; see `tasks.observing.rates`."""
@@ -69,16 +69,11 @@ def device_seconds(run: RunState) -> dict[str, float]:
     """Seconds that devices have worked on shards, the ones in hand included; by device, the longest first."""
     spent = Counter[str]()
     for line in run.history:
-        spent[_device(line)] += number(line, "seconds")
+        spent[device_of(line)] += number(line, "seconds")
     for worker in run.workers:
         if worker.is_at_work:
-            spent[_device(worker.record)] += number(worker.record, "shard_seconds")
+            spent[device_of(worker.record)] += number(worker.record, "shard_seconds")
     return {device: seconds for device, seconds in spent.most_common() if seconds}
-
-
-def _device(record: Mapping[str, Any]) -> str:
-    device = text(record, "device").strip()
-    return "CPU" if device.lower() == "cpu" else device or "unnamed device"
 
 
 def things(line: Mapping[str, Any]) -> float:

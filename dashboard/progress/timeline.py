@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup
 
-from dashboard.alarms.standstill import in_hand
 from dashboard.watching.pulse import WorkerState
 from dashboard.watching.run import RunState
 from dashboard.watching.told import in_order, number, text
@@ -95,7 +94,7 @@ def _in_hand(workers: Sequence[WorkerState], end: float) -> dict[str, list[Bar]]
     bars = {}
     for worker in workers:
         if worker.is_at_work and (shard := text(worker.record, "shard")):
-            begin, stage = end - in_hand(worker), text(worker.record, "stage")
+            begin, stage = end - worker.in_hand, text(worker.record, "stage")
             bars[worker.name] = [Bar(stage, begin, end, f"{shard}: in hand", is_open=True)]
     return bars
 
@@ -173,7 +172,7 @@ def _since(workers: Sequence[WorkerState], last: str) -> float:
     hands: Mapping[bool, list[float]] = defaultdict(list)
     for worker in workers:
         if worker.is_at_work and text(worker.record, "shard"):
-            hands[worker.name == last].append(in_hand(worker))
+            hands[worker.name == last].append(worker.in_hand)
     return min(hands[True] or hands[False], default=0.0)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dashboard.quality.charts import Card, Limit, card, three
-from dashboard.quality.light import BRIGHT, DARK
-from dashboard.quality.photos import Photos
+from dashboard.rows.light import BRIGHT, DARK
+from dashboard.rows.photos import Photos
 from dashboard.settings import Alarms
 from dashboard.wording import count, number, share
 from dataset.inspection.sampling import Distribution

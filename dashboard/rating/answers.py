@@ -20,6 +20,8 @@ from dataset.errors import InputError
 
 FOLDER = "answers"
 _LONGEST_SECONDS = 3600.0
+MOST_RATERS, MOST_ANSWERS = 1000, 20_000
+"""Of a study, and of each rater; each answer writes the rater's file anew."""
 
 Row = Mapping[str, Any]
 
@@ -121,7 +123,12 @@ class Answers:
         """
         row = self._row(rater, turn, position, answer, seconds)
         with self._alone():
-            rows = pa.concat_tables([self.table(rater), pa.Table.from_pylist([row], schema=self._schema)])
+            before = self.table(rater)
+            if not len(before) and len(self.raters()) >= MOST_RATERS:
+                raise InputError(f"This study has {MOST_RATERS} raters, which is as many as it takes.")
+            if len(before) >= MOST_ANSWERS:
+                raise InputError(f"{rater} has answered {MOST_ANSWERS:,} times, which is as often as a study takes.")
+            rows = pa.concat_tables([before, pa.Table.from_pylist([row], schema=self._schema)])
             with atomic_file(self._path(rater)) as file:
                 pq.write_table(rows.combine_chunks(), file, compression="zstd")
 
@@ -175,9 +182,13 @@ def as_parquet(tables: Sequence[pa.Table], kind: KindName) -> bytes:
 
 
 def as_csv(tables: Sequence[pa.Table], kind: KindName) -> bytes:
-    """The same as comma-separated text."""
-    from pyarrow import csv
+    """The same as comma-separated text; a text that spreadsheets would take for a formula begins with an apostrophe."""
+    from pyarrow import compute, csv
 
-    sink = io.BytesIO()
-    csv.write_csv(pa.concat_tables([schema(kind).empty_table(), *tables]), sink)
+    table, sink = pa.concat_tables([schema(kind).empty_table(), *tables]), io.BytesIO()
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            harmless = compute.replace_substring_regex(table[place], "^([=+@-])", "'\\1")
+            table = table.set_column(place, field, harmless)
+    csv.write_csv(table, sink)
     return sink.getvalue()

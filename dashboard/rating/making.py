@@ -22,7 +22,7 @@ FILE, PICTURES = "study.json", "pictures"
 MOST_ITEMS, MOST_SETS, MOST_PICTURES = 200, 8, 1000
 _TAKEN = "There is a study “{}” already; choose another name."
 
-Chosen = tuple[int, Candidate, bytes]
+Chosen = tuple[int, Candidate, tuple[int, int]]
 """Number of the set, picture, its file."""
 
 
@@ -151,9 +151,9 @@ def _same_base_pose(desk: Desk, plan: Plan, pair: tuple[int, int], seed: str) ->
     for place in range(each):
         for name in wanted:
             if len(found) < plan.count and place < min(len(left.get(name, ())), len(right.get(name, ()))):
-                contents = [sets.content_of(side[name][place]) for side in (left, right)]
-                if all(contents):
-                    found.append([(pair[i], (left, right)[i][name][place], contents[i]) for i in range(2)])
+                sizes = [size_of(sets.content_of(side[name][place])) for side in (left, right)]
+                if all(sizes):
+                    found.append([(pair[i], (left, right)[i][name][place], sizes[i]) for i in range(2)])
     _enough(title, len(found), plan.count)
     return found
 
@@ -172,7 +172,7 @@ def _written(plan: Plan, name: str, questions: Sequence[list[Chosen]], folder: P
     again = random.permutation(len(questions))[: round(plan.repeated * len(questions))].tolist()
     shown = [*questions, *(questions[number] for number in again)]
     ids = iter(opaque(len(shown) + sum(map(len, shown)), random))
-    sizes = [size for question in questions for _, _, content in question if (size := size_of(content))]
+    sizes = [size for question in questions for _, _, size in question]
     size = common_size(sizes)
     items: list[Item] = []
     pictures: list[Picture] = []
@@ -198,7 +198,9 @@ def _written(plan: Plan, name: str, questions: Sequence[list[Chosen]], folder: P
 
 
 def _copied(chosen: Chosen, name: str, size: tuple[int, int], folder: Path) -> Picture:
-    number, picture, content = chosen
+    number, picture, _ = chosen
+    if not (content := sets.content_of(picture)):
+        raise InputError(f"{picture.sample}: its picture went away while the study was made; make the study again.")
     atomic_write(folder / PICTURES / f"{name}.jpg", alike(content, size))
     return Picture(id=name, set=number, sample=picture.sample, base_pose=picture.base_pose)
 

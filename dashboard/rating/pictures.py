@@ -19,11 +19,11 @@ _LIMIT = 64 * 2**20
 """Bytes of a picture's file at most."""
 
 
-def stored_picture(run: WatchedRun, shard: str, number: int) -> bytes:
-    """The encoded picture of a row of `images`; empty when the dataset holds none.
+def stored_picture(run: WatchedRun, sample_id: str, shard: str, number: int) -> bytes:
+    """The encoded picture of a sample; empty when the dataset holds none.
 
     Raises:
-        InputError: the shard is gone or cannot be read.
+        InputError: the shard is gone or cannot be read, or holds another sample at that place by now.
     """
     name = file_name("images", shard)
     try:
@@ -32,10 +32,12 @@ def stored_picture(run: WatchedRun, shard: str, number: int) -> bytes:
             while first + file.metadata.row_group(group).num_rows <= number:
                 first += file.metadata.row_group(group).num_rows
                 group += 1
-            cell = file.read_row_group(group, columns=["image"])["image"][number - first].as_py()
+            row = file.read_row_group(group, columns=["sample_id", "image"]).slice(number - first, 1).to_pylist()[0]
     except (OSError, pa.ArrowException, KeyError, IndexError) as error:
         raise InputError(f"{run.name}: {name} cannot be read ({' '.join(str(error).split())[:160]})") from error
-    return (cell or {}).get("bytes") or b""
+    if row["sample_id"] != sample_id:
+        raise InputError(f"{run.name}: {name} was replaced meanwhile; make the study again")
+    return (row["image"] or {}).get("bytes") or b""
 
 
 def file_picture(path: Path) -> bytes:

@@ -92,14 +92,14 @@ def base_poses(desk: Desk, choice: Choice) -> set[str]:
     return {name for (name,) in desk.index(_run(desk, choice)).ask(sql, _values(choice)) if name}
 
 
-def usable(pictures: Iterator[Candidate], wanted: int) -> list[tuple[Candidate, bytes]]:
-    """The first ones that hold a picture, with their files; fewer when many in a row hold none."""
+def usable(pictures: Iterator[Candidate], wanted: int) -> list[tuple[Candidate, tuple[int, int]]]:
+    """The first ones that hold a picture, with their sizes; fewer when many in a row hold none."""
     found, misses = [], 0
     while len(found) < wanted and misses < _PATIENCE and (picture := next(pictures, None)):
-        content = content_of(picture)
-        misses = 0 if content else misses + 1
-        if content:
-            found.append((picture, content))
+        size = size_of(content_of(picture))
+        misses = 0 if size else misses + 1
+        if size:
+            found.append((picture, size))
     return found
 
 
@@ -123,7 +123,7 @@ def _values(choice: Choice) -> dict[str, Any]:
 def _of_run(desk: Desk, choice: Choice, sql: str, seed: str, **values: Any) -> Iterator[Candidate]:
     run = _run(desk, choice)
     for sample, base_pose, shard, number in desk.index(run).ask(sql, _values(choice) | {"seed": seed} | values):
-        yield Candidate(sample, base_pose or "", lambda at=(shard, number): stored_picture(run, *at))
+        yield Candidate(sample, base_pose or "", lambda at=(sample, shard, number): stored_picture(run, *at))
 
 
 def _run(desk: Desk, choice: Choice) -> Any:
@@ -138,11 +138,19 @@ def _files(desk: Desk, choice: Choice) -> list[Path]:
         raise InputError(f"{choice.name}: there is no folder “{choice.source[:80]}” any more; choose another source")
     try:
         with os.scandir(desk.catalogue.pictures[choice.source].path) as entries:
-            paths = sorted(Path(entry.path) for entry in entries if entry.is_file())
+            paths = sorted(Path(entry.path) for entry in entries if _is_file(entry))
     except OSError as error:
         raise InputError(f"{choice.source}: the folder cannot be read ({error.strerror})") from error
     paths = [path for path in paths if path.suffix.lower() in _SUFFIXES]
     return [path for path in paths if choice.base_pose in ("", path.stem)]
+
+
+def _is_file(entry: os.DirEntry) -> bool:
+    """A link that leads nowhere, or where we may not look, is none."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _of_folder(desk: Desk, choice: Choice, seed: str) -> Iterator[Candidate]:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dashboard.rows.columns import TABLES, Kept
+from dashboard.watching.told import text
 from dataset.errors import InputError
 from dataset.manifest import Manifest, file_name
 from dataset.shards import Shard
@@ -39,14 +40,19 @@ class Database:
         self._folder = TemporaryDirectory(prefix="render-ih-dashboard-")
         settings = {"memory_limit": MEMORY, "threads": 2, "temp_directory": self._folder.name}
         self.connection = duckdb.connect(str(Path(self._folder.name) / "rows.duckdb"), config=settings)
-        self._schemas = 0
+        self._schemas, self._lock = 0, threading.Lock()
 
     def new_schema(self) -> str:
         """A name space for one dataset."""
         self._schemas += 1
         name = f"dataset_{self._schemas}"
-        self.connection.cursor().execute(f"CREATE SCHEMA {name}")
+        self.cursor().execute(f"CREATE SCHEMA {name}")
         return name
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own for one question; threads may ask for one at once."""
+        with self._lock:
+            return self.connection.cursor()
 
     def close(self) -> None:
         """Forget everything."""
@@ -64,7 +70,9 @@ class RowIndex:
         self._answers: OrderedDict[tuple, list[tuple]] = OrderedDict()
         self._lock = threading.Lock()
         self.version = 0
-        """Goes up with every change."""
+        """Goes up with every change of the rows."""
+        self.written = 0
+        """Goes up with every change of tables beside them."""
         self.troubles: dict[str, str] = {}
         """File to why it cannot be read."""
         self.waiting = 0
@@ -77,7 +85,7 @@ class RowIndex:
     def ask(self, sql: str, values: Mapping[str, Any] | Sequence[Any] | None = None) -> list[tuple]:
         """The answer's rows; values are `$name` or `?` in the SQL. Until something changes, the same question costs nothing."""
         asked = values.items() if isinstance(values, Mapping) else values or ()
-        key = (self.version, sql, tuple(map(repr, asked)))
+        key = (self.state, sql, tuple(map(repr, asked)))
         with self._lock:
             kept = self._answers.get(key)
         if kept is None:
@@ -94,6 +102,16 @@ class RowIndex:
             while len(self._answers) > _KEPT:
                 self._answers.popitem(last=False)
 
+    def write(self, sql: str, values: Mapping[str, Any] | Sequence[Any] | None = None) -> None:
+        """Change a table that was made beside those of the rows; answers that were kept are forgotten."""
+        self._cursor().execute(sql, values)
+        self.written += 1
+
+    @property
+    def state(self) -> tuple[int, int]:
+        """Changes with everything that answers may depend on."""
+        return self.version, self.written
+
     def columns(self, sql: str, values: Mapping[str, Any] | Sequence[Any] | None = None) -> dict[str, Any]:
         """The answer as NumPy arrays by column; what is missing is NaN in numbers."""
         return self._cursor().execute(sql, values).fetchnumpy()
@@ -106,6 +124,7 @@ class RowIndex:
             name: why for name, why in self.troubles.items() if any(file_name(t, n) == name for t, n, _ in listed)
         }
         new = [key for key in _ordered(listed, history) if key not in self._taken]
+        new.sort(key=lambda key: file_name(*key[:2]) in self.troubles)  # what could not be read waits for all others
         self.waiting, until = len(new), time.monotonic() + seconds
         for key in new:
             if time.monotonic() > until:
@@ -148,23 +167,21 @@ class RowIndex:
         return bool(gone)
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        with self._lock:
-            cursor = self._database.connection.cursor()
+        cursor = self._database.cursor()
         cursor.execute(f"SET schema = '{self._schema}'")
         return cursor
 
 
 def _ordered(listed: Iterable[Key], history: Sequence[Line]) -> list[Key]:
     """In the order in which they were made, as far as that is known; then by name."""
-    stage_of = {"images": "images", "poses": "poses"}
-    places = {(line["stage"], line.get("shard", "")): place for place, line in enumerate(history)}
+    places = {(text(line, "stage"), text(line, "shard")): place for place, line in enumerate(history)}
     small_first = list(TABLES)
     small_first.sort(key=lambda table: table in ("images", "plan"))
     return sorted(
         listed,
         key=lambda key: (
             small_first.index(key[0]),
-            places.get((stage_of.get(key[0], ""), key[1]), len(places)),
+            places.get((key[0], key[1]), len(places)),
             key[1],
         ),
     )

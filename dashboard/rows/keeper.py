@@ -3,9 +3,9 @@
 import logging
 import threading
 
-from dashboard.quality.photos import Photos
+from dashboard.catalogue import Catalogue
 from dashboard.rows.index import Database, RowIndex
-from dashboard.watching.catalogue import Catalogue
+from dashboard.rows.photos import Photos
 from dashboard.watching.run import WatchedRun
 from dataset.errors import InputError
 

@@ -1,6 +1,7 @@
 """What a training's `job.json` says, and how the training is, in a word and a sentence."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -69,8 +70,10 @@ class JobNote:
 
     @property
     def patience(self) -> float:
-        """Seconds of silence after which the job ends its trainer."""
+        """Seconds of silence after which the job ends its trainer; infinite when it never does."""
         minutes = self.config.get("stall_minutes")
+        if minutes == 0 and not isinstance(minutes, bool):
+            return math.inf
         is_number = isinstance(minutes, int | float) and not isinstance(minutes, bool)
         return 60 * (minutes if is_number and 0 < minutes < 1e6 else _MINUTES)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from dashboard.training.pictures import Group, PicturesOfStep, pictures_of
-from dashboard.training.training import WatchedTraining
+from dashboard.training.watched import WatchedTraining
 
 STEPS_OF_ONE = 12
 """Steps at which one sample is shown."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from dashboard.training.curves import CurveView
 from dashboard.training.job import TrainingHealth
 from dashboard.training.names import Metric, figure, headline, metric, ordered, spoken
-from dashboard.training.training import TrainingState
+from dashboard.training.watched import TrainingState
 from dashboard.wording import count, duration, number, rate, share
 from tasks.training_job.config import TrainingJobConfig
 from tasks.training_job.trainer import IHDIFF, TRANSHAND

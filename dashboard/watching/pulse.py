@@ -56,6 +56,11 @@ class WorkerState:
         """Whether it works, as far as one can tell."""
         return self.health in (Health.WORKING, Health.LATE)
 
+    @property
+    def in_hand(self) -> float:
+        """Seconds for which it has been at its shard; of one that is silent until it was heard last."""
+        return number(self.record, "shard_seconds") + (self.quiet if self.is_at_work else 0.0)
+
 
 class Pulse:
     """Of one worker."""

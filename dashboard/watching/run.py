@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from dashboard.progress.aside import Aside, AsideReader
+from dashboard.watching.aside import Aside, AsideReader
 from dashboard.watching.pulse import Pulse, WorkerState
+from dashboard.watching.told import known_number
 from dataset.errors import InputError
 from dataset.manifest import FILE, Manifest
 from dataset.storage.store import Store, Stored
@@ -46,6 +47,15 @@ class RunState:
     def config(self) -> Mapping[str, Any]:
         """Of its only run; empty for a dataset that was put together from several."""
         return self.manifest.config if self.manifest and len(self.manifest.runs) == 1 else {}
+
+    @property
+    def picture_size(self) -> tuple[int, int] | None:
+        """Width and height of its pictures, pixels; None when no configuration says."""
+        camera = self.config.get("camera")
+        if not isinstance(camera, Mapping):
+            return None
+        width, height = (known_number(camera, name) for name in ("width", "height"))
+        return (int(width), int(height)) if width and height else None
 
     @property
     def is_finished(self) -> bool:
@@ -104,6 +114,8 @@ class WatchedRun:
                 "trouble": f"{before.place}: a file of the run is damaged (manifest, history or .work); it is looked at again"
             }
         fresh = RunState(**(vars(before) | found))
+        if before.manifest and fresh.manifest and before.manifest.runs.keys() != fresh.manifest.runs.keys():
+            self._pulses.clear()  # another dataset lies there by now, with workers of its own
         workers = self._workers(fresh)
         aside = before.aside if fresh.trouble else self._aside.look(fresh.manifest, workers, self._clock())
         self.state = replace(fresh, workers=workers, aside=aside)
@@ -129,7 +141,9 @@ class WatchedRun:
         """Records disappear with the finished dataset, so those that are gone stay as they were, as having left."""
         now = self._clock()
         try:
-            records = {record["worker"]: record for record in read_records(self.store)} if not fresh.trouble else {}
+            found = read_records(self.store) if not fresh.trouble else []
+            told = [record for record in found if isinstance(record, dict) and isinstance(record.get("worker"), str)]
+            records = {record["worker"]: record for record in told}
         except (InputError, OSError, ValueError, KeyError, TypeError, RecursionError):
             records = {}  # half a folder, or storage that does not answer: the pulse goes on to age
         for name, record in records.items():

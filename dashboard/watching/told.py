@@ -54,3 +54,9 @@ def parts(record: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 def in_order(name: str) -> list[tuple[int, str]]:
     """Sorts names as people do: node2 before node10."""
     return [(int(digits), "") if digits.isdecimal() else (-1, digits) for digits in re.split(r"(\d{1,18})", name)]
+
+
+def device_of(record: Mapping[str, Any]) -> str:
+    """What a worker draws or computes on; Blender and torch write the processor differently."""
+    told = text(record, "device").strip()
+    return "CPU" if told.lower() == "cpu" else told or "unnamed device"

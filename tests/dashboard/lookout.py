@@ -10,9 +10,9 @@ import pytest
 
 from dashboard.alarms import lookout as watching_alarms
 from dashboard.alarms.lookout import Alarm, Lookout
+from dashboard.catalogue import Catalogue
 from dashboard.rows.keeper import Keeper
 from dashboard.settings import Settings
-from dashboard.watching.catalogue import Catalogue
 from dashboard.watching.pulse import Health, WorkerState
 from dashboard.watching.run import RunState
 from dataset.manifest import Manifest
@@ -58,7 +58,7 @@ class Watch:
 
     def rows(self, sql: str) -> None:
         index = self.keeper.index(self.name)
-        index.ask(sql)
+        index.write(sql)
         index.version += 1
 
     def look(self, after: float = 0.0) -> dict[str, Alarm]:

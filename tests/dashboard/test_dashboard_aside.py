@@ -2,7 +2,7 @@
 
 import json
 
-from dashboard.progress.aside import EVERY, MOST, AsideReader
+from dashboard.watching.aside import EVERY, MOST, AsideReader
 from dashboard.watching.pulse import Health
 from dashboard.watching.run import WatchedRun
 from dataset.errors import StorageError

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dashboard.watching.catalogue import Catalogue, public
+from dashboard.catalogue import Catalogue, public
 
 
 def found(*places) -> Catalogue:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dashboard.rows.browsing import beside, options, shown, spot_of, views_of
 from dashboard.rows.choice import Choice
+from dashboard.rows.listing import beside, options, shown, spot_of, views_of
 from hands.joints import Side
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import dashboard
 from dashboard.pages import gallery
-from dashboard.rows.browsing import shown as plainly_shown
+from dashboard.rows.listing import shown as plainly_shown
 from dataset.inspection.overlay import FINGER_COLOURS, HAND_COLOURS
 from dataset.manifest import Manifest
 from tests.dashboard.serving import client_of, desk_of, look

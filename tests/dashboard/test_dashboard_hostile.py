@@ -3,6 +3,7 @@
 import http.client
 import json
 import logging
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,10 +42,10 @@ def place(finished, tmp_path_factory) -> Path:
     folder = outside / "watched"
     shutil.copytree(finished, folder / "finished")
     training = folder / "training"
-    (training / "samples/00000002").mkdir(parents=True)
+    (training / "pictures/00000002").mkdir(parents=True)
     (training / "metrics.jsonl").write_text('{"step": 2, "loss": 0.5}\n')
     (training / "training.log").symlink_to(outside / "secret.txt")
-    (training / "samples/00000002/a.png").symlink_to(outside / "secret.txt")
+    (training / "pictures/00000002/a.png").symlink_to(outside / "secret.txt")
     (folder / "drawn").mkdir()
     Image.new("RGB", (64, 64)).save(folder / "drawn/a.png")
     for name, content in PLANTED.items():
@@ -70,20 +71,18 @@ def desk_there(place, tmp_path_factory):
 
 def make_study(visitor: Visitor) -> None:
     """By the app's own form."""
-    fields = {"name": "one", "kind": "naturalness", "sets": "1", "items": "2"}
     page = visitor.client.get("/rating/new").text
-    names = asked_by(page)
-    fields |= {name: "run:finished" for name in names if "source" in name} | {
-        name: "all" for name in names if "name-" in name
-    }
-    visitor.client.post("/rating/new", data=fields)
+    source = re.search(r'<option value="([^"]*finished[^"]*)"', page)[1]
+    fields = {"name": "one", "kind": "naturalness", "sets": "2", "items": "2", "set_1": "ours", "source_1": source}
+    answer = visitor.client.post("/rating/new", data=fields)
+    assert answer.status_code == 303, answer.text
 
 
 def test_addresses_and_things_are_found(visitor):
     """Else nothing below asks for anything."""
     assert {"/", "/runs/{name}", "/metrics", "/healthz", "/version"} <= {one.pattern for one in visitor.addresses}
     for one in visitor.addresses:
-        assert one.pattern.startswith("/rating/") or visitor.values.keys() >= set(one.parameters), one.pattern
+        assert visitor.values.keys() >= set(one.parameters), one.pattern
 
 
 def test_every_page_answers(visitor):
@@ -168,7 +167,7 @@ PLACES = (
 def test_secrets_are_told_nowhere(monkeypatch, caplog, capfd, finished):
     for name, value in KEYS.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("dashboard.watching.catalogue._PATIENCE", 0.1)  # nobody answers there
+    monkeypatch.setattr("dashboard.catalogue._PATIENCE", 0.1)  # nobody answers there
     caplog.set_level(logging.INFO)
     with desk_of(*PLACES, finished) as desk:
         assert len(desk.catalogue.runs) + len(desk.catalogue.troubles) > 1

@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from dashboard.quality import light
-from dashboard.quality.light import measure
-from dashboard.quality.photos import EACH, Photos
+from dashboard.rows import light
 from dashboard.rows.index import Database, RowIndex
+from dashboard.rows.light import measure
+from dashboard.rows.photos import EACH, Photos
 from dataset.manifest import Manifest
 from dataset.storage.folder import FolderStore
 from rendering.checks import picture

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from dashboard.pages.pictures import picture_address
-from dashboard.pictures.cells import Cells, Spot
+from dashboard.pictures.cells import Cells
 from dashboard.pictures.kept import KeptPictures
 from dashboard.pictures.layers import LAYERS, WIDTHS, columns_of, drawn, known_layers, known_width
-from dashboard.rows.browsing import spot_of
+from dashboard.rows.listing import spot_of
+from dashboard.rows.spot import Spot
 from dataset.errors import InputError
 from dataset.pictures import photo, png_cell, values
 from dataset.rows import joints_2d

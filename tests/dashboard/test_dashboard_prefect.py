@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from dashboard.watching.prefect import FLOWS, FlowRuns, find_server, watched_at
+from dashboard.prefect import FLOWS, FlowRuns, find_server, watched_at
 from dataset.storage.folder import FolderStore
 from tests.dashboard.serving import client_of, desk_of, wait_until
 from tests.prefect_server import prefect_server

@@ -5,11 +5,11 @@ import pytest
 
 from dashboard.progress import pace
 from dashboard.progress.course import Course
+from dashboard.progress.forecast import progress_of, share_of_shard
 from dashboard.progress.headline import headline_of
-from dashboard.progress.progress import progress_of, share_of_shard
-from dashboard.progress.stages import IMAGES, PLAN, POSES
 from dashboard.watching.pulse import Health
 from dashboard.watching.run import RunState
+from dashboard.watching.stages import IMAGES, PLAN, POSES
 from dataset.work.control import Control
 from tests.dashboard.states import NOON, STAGES, line, manifest, worker
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dashboard.training.job import TrainingHealth
-from dashboard.training.training import LINES, WatchedTraining
+from dashboard.training.watched import LINES, WatchedTraining
 from dashboard.training.words import command
 from tests.dashboard.serving import client_of, desk_of
 from tests.dashboard.trainings import LINE, NOW, make, paint

@@ -121,7 +121,8 @@ class Visitor:
     def _wrong(self, answer: Any, text: str) -> str:
         if SECRET.encode() in answer.content or b"root:x:" in answer.content:
             return "shows a file that nobody may be shown"
-        if "set-cookie" in answer.headers:
+        cookie = answer.headers.get("set-cookie", "")
+        if cookie and not re.match(r"render_ih_rater=[a-z0-9-]{1,40};", cookie):  # the name that a rater has chosen
             return "sets a cookie that was sent"
         if found := _MARKUP.search(text):
             return f"gives markup back as it came: {text[max(found.start() - 60, 0) : found.end() + 20]}"

@@ -1,6 +1,6 @@
 """A few pictures of each image shard, looked at while nothing else waits: how light they are, and whether they show anything.
 
-The table `photos` lies beside the rows' own tables: a row a picture, with its figures (`dashboard.quality.light.Photo`).
+The table `photos` lies beside the rows' own tables: a row a picture, with its figures (`dashboard.rows.light.Photo`).
 """
 
 import logging
@@ -12,8 +12,8 @@ from zlib import crc32
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dashboard.quality.light import Photo, measure
 from dashboard.rows.index import RowIndex
+from dashboard.rows.light import Photo, measure
 from dataset.errors import InputError
 from dataset.manifest import Manifest, file_name
 from dataset.shards import Shard
@@ -56,7 +56,9 @@ class Photos:
         self.waiting = 0
         """Shards that are still to be looked at."""
         figures = ", ".join(f"{name} {_KINDS.get(name, 'FLOAT')}" for name in Photo._fields)
-        index.ask(f"CREATE TABLE photos (sample_id VARCHAR, shard VARCHAR, number INTEGER, arrived INTEGER, {figures})")
+        index.write(
+            f"CREATE TABLE photos (sample_id VARCHAR, shard VARCHAR, number INTEGER, arrived INTEGER, {figures})"
+        )
 
     @property
     def seen(self) -> int:
@@ -92,7 +94,7 @@ class Photos:
                 break
         self.waiting = sum(name not in self._looks for name in new)
         self.version += changed
-        if changed and not self.waiting:
+        if changed and all(name in self._looks or name in self._later for name in new):
             self._index.version += 1
             self._known = self._index.version
         return changed
@@ -105,7 +107,7 @@ class Photos:
     def _forget(self, listed: Mapping[str, Shard]) -> bool:
         gone = [n for n, look in self._looks.items() if n not in listed or listed[n].sha256 != look.checksum]
         for name in gone:
-            self._index.ask("DELETE FROM photos WHERE shard = ?", [name])
+            self._index.write("DELETE FROM photos WHERE shard = ?", [name])
             del self._looks[name]
         return bool(gone)
 
@@ -137,7 +139,7 @@ class Photos:
     def _insert(self, lines: list[tuple]) -> None:
         if lines:
             places = ", ".join(f"({', '.join('?' * len(line))})" for line in lines)
-            self._index.ask(f"INSERT INTO photos VALUES {places}", [value for line in lines for value in line])
+            self._index.write(f"INSERT INTO photos VALUES {places}", [value for line in lines for value in line])
 
 
 def _some_rows(store: Store, shard: Shard) -> tuple[list[int], pa.Table]:

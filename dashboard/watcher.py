@@ -5,8 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from dashboard.watching.catalogue import Catalogue
-from dashboard.watching.prefect import FlowRuns
+from dashboard.catalogue import Catalogue
+from dashboard.prefect import FlowRuns
+from dashboard.watching.run import WatchedRun
 
 _log = logging.getLogger(__name__)
 _BUCKET_EVERY = 3
@@ -57,7 +58,7 @@ class Watcher:
             self.catalogue.look()
         for run in list(self.catalogue.runs.values()):
             if self._looks % _BUCKET_EVERY == 0 or "://" not in run.store.url:
-                run.look()
+                self._look_at(run)
         self.catalogue.look_at_trainings()
         self._looks += 1
         also = self._besides() if self._besides else None
@@ -67,6 +68,13 @@ class Watcher:
         self.looked = time.monotonic()
         if seen != self._seen:
             self._seen, self.version = seen, self.version + 1
+
+    def _look_at(self, run: WatchedRun) -> None:
+        """One run that fails is no reason to leave the others."""
+        try:
+            run.look()
+        except Exception:
+            _log.exception("a look at %s failed", run.name)
 
     def _keep(self) -> None:
         while not self._over.is_set():

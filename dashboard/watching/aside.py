@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 
-from dashboard.progress.stages import STAGES
 from dashboard.watching.pulse import WorkerState
+from dashboard.watching.stages import STAGES
 from dashboard.watching.told import numbers, text
 from dataset.errors import InputError
 from dataset.manifest import Manifest

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Literal
 
 from dashboard.progress import pace
-from dashboard.progress.stages import IMAGES, PLAN, POSES, STAGES, Stage
 from dashboard.watching.pulse import Health, WorkerState
 from dashboard.watching.run import RunState
+from dashboard.watching.stages import IMAGES, PLAN, POSES, STAGES, Stage
 from dashboard.watching.told import known_number, number, part, text
 
 _OPTIMISING = 0.65

@@ -7,9 +7,9 @@ from urllib.parse import quote, urlencode
 from fastapi import Request
 
 from dashboard.pages.pictures import picture_address
-from dashboard.pictures.cells import Spot
 from dashboard.pictures.layers import LAYERS, known_layers
 from dashboard.rows.choice import Choice
+from dashboard.rows.spot import Spot
 from dashboard.watching.run import WatchedRun
 
 _SOURCES = (240, 360, 480, 720)
@@ -52,9 +52,7 @@ class Visit:
     @property
     def shape(self) -> tuple[int, int]:
         """Width and height of the run's pictures, which places for pictures have; 3:2 when no configuration says."""
-        camera = self.run.state.config.get("camera", {})
-        width, height = camera.get("width"), camera.get("height")
-        return (int(width), int(height)) if width and height else (480, 320)
+        return self.run.state.picture_size or (480, 320)
 
     def gallery(self, choice: Choice | None = None, **more: str) -> str:
         """Address of a gallery page with the same layers."""

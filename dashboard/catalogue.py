@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dashboard.training.training import WatchedTraining, is_training
+from dashboard.training.watched import WatchedTraining, is_training
 from dashboard.watching.places import Place, public
 from dashboard.watching.run import WatchedRun
 from dataset.errors import InputError
@@ -46,7 +46,7 @@ class Catalogue:
 
     def look(self) -> None:
         """Find what has appeared since the last look."""
-        self.troubles = {}
+        troubles = {}
         for place in self.places:
             shown = public(place)
             try:
@@ -55,9 +55,10 @@ class Catalogue:
                 else:
                     self._add_folder(Path(place), shown)
             except InputError as error:
-                self.troubles[shown] = str(error).replace(str(place), shown)
+                troubles[shown] = str(error).replace(str(place), shown)
             except OSError as error:
-                self.troubles[shown] = f"{shown}: cannot be read ({error.strerror})"
+                troubles[shown] = f"{shown}: cannot be read ({error.strerror})"
+        self.troubles = troubles
 
     def look_at_trainings(self) -> None:
         """Read what has been added to each training since the last look; one that fails is no reason to leave the others."""
@@ -122,12 +123,20 @@ def _walk(folder: Path, depth: int, wanted: Callable[[Path], bool]) -> Iterator[
         return
     if depth:
         with os.scandir(folder) as entries:
-            inside = sorted(Path(entry) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+            inside = sorted(Path(entry) for entry in entries if not entry.name.startswith(".") and _is_folder(entry))
         for path in inside:
             try:
                 yield from _walk(path, depth - 1, wanted)
             except OSError:  # not ours to read, or gone by now
                 continue
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    """A link that leads nowhere, or where we may not look, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _is_job(folder: Path) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from dashboard.pictures.cells import Spot
 from dashboard.rows.choice import Choice
 from dashboard.rows.index import RowIndex
+from dashboard.rows.spot import Spot
 
 PAGE = 60
 """Images on a page: fills rows of 2, 3, 4, 5, 6, 10 and 12."""

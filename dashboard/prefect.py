@@ -17,7 +17,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from dashboard.access import is_loopback
-from dashboard.watching.catalogue import Catalogue
+from dashboard.catalogue import Catalogue
 from dashboard.watching.places import public
 from dashboard.watching.told import known_number, part, text
 
