@@ -55,8 +55,9 @@ class Database:
             return self.connection.cursor()
 
     def close(self) -> None:
-        """Forget everything."""
-        self.connection.close()
+        """Forget everything; who asks afterwards gets an error of DuckDB's."""
+        with self._lock:
+            self.connection.close()
         self._folder.cleanup()
 
 
