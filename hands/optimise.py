@@ -106,13 +106,13 @@ def optimise(
     """
     parts = [poses[slice(first, first + batch)] for first in range(0, len(poses), batch)]
     run = lambda part: _optimise_batch(part, engine, config, on_step)  # noqa: E731
-    with _one_torch_thread(), ThreadPoolExecutor(threads) as pool:
+    with one_torch_thread(), ThreadPoolExecutor(threads) as pool:
         return TwoHandPose.stack(list(pool.map(run, parts)))
 
 
 @contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """Threads of batches beat threads inside small operations, and the two together trip over each other."""
+def one_torch_thread() -> Iterator[None]:
+    """In the block Torch's operations use one thread: batches beside each other beat threads inside small operations."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -4,15 +4,14 @@ Both times `hands.referee` judges the same few poses exactly: their names decide
 copies makes a difference. Judging takes a tenth of what optimising does, so that a few of the poses cost little.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-import torch
 
 from hands.naturalness import naturalness_of
+from hands.optimise import one_torch_thread
 from hands.pose import TwoHandPose
 from hands.referee import Interaction, Referee
 from tasks.observing.context import surroundings
@@ -39,7 +38,7 @@ def note_before(run: Run, names: Sequence[str], poses: TwoHandPose) -> None:
     """Measure some of the poses that are about to be optimised, if somebody listens."""
     if listener := surroundings().listener:
         some = poses[measured_rows(names)].to("cpu")
-        with _one_torch_thread():
+        with one_torch_thread():
             natural = naturalness_of(some, run.hands, run.naturalness).tolist()
             listener.measured("before", summary(Referee(run.hands).judge(some), natural))
 
@@ -62,17 +61,6 @@ def summary(verdicts: Sequence[Interaction], natural: Sequence[float]) -> dict[s
     return {"count": len(verdicts)} | {
         name: _spread(found) for name, found in (values | {"naturalness": natural}).items()
     }
-
-
-@contextmanager
-def _one_torch_thread() -> Iterator[None]:
-    """So few poses gain nothing from more threads, and lose much where cores are shared."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
