@@ -1,6 +1,6 @@
 """What Prefect knows of runs: flow runs whose dataset is watched, asked for every few seconds in a thread of its own.
 
-Importing Prefect's settings takes 42 MiB and most of a second, so the few that matter are read here: from the environment, else
+Prefect's settings bring much of Prefect with them, so the few that matter are read here: from the environment, else
 from the active profile, as Prefect does. Without a server, or when it does not answer, there is nothing to show.
 """
 

@@ -1,7 +1,7 @@
 """How good the poses of a shard are before and after optimisation, for those who watch; nothing of it enters the dataset.
 
 Both times `hands.referee` judges the same few poses exactly: their names decide which, so that neither order nor number of
-copies makes a difference. Judging takes a tenth of what optimising does, so that a few of the poses cost little.
+copies makes a difference. Judging costs less than optimising, and only a few of the poses are judged.
 """
 
 from collections.abc import Sequence
