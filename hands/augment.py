@@ -13,6 +13,10 @@ from hands.joints import Side
 from hands.model import HandModel
 from hands.pose import HandPose, TwoHandPose
 from hands.random_streams import stream
+from hands.rotations import axis_angle_to_matrix, matrix_to_axis_angle
+
+KNUCKLES = [1, 4, 7, 10]
+"""Roots of the four fingers, in MANO's order."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,18 @@ class AugmentationConfig:
     """Largest splay offset of a root joint."""
     shape_sigma: float = 0.8
     """Standard deviation of the person's shape coefficients, cut at two sigma; both hands share them. 0: raw shape."""
+    turn_degrees: float = 0.0
+    """Largest turn of the left hand about its palm's centre, about any axis; 0: none, as in the paper."""
+    shift_mm: float = 0.0
+    """Largest shift of the left hand, in any direction; 0: none, as in the paper."""
 
     __pydantic_config__ = {"extra": "forbid", "use_attribute_docstrings": True}  # noqa: RUF012
 
     def __post_init__(self) -> None:
         if self.copies < 0:
             raise ValueError(f"augmentation.copies is {self.copies}, must be 0 or more")
-        for name, top in (("bend_degrees", 180), ("splay_degrees", 90), ("shape_sigma", 2)):
+        tops = {"bend_degrees": 180, "splay_degrees": 90, "shape_sigma": 2, "turn_degrees": 180, "shift_mm": 100}
+        for name, top in tops.items():
             if not 0 <= getattr(self, name) <= top:
                 raise ValueError(f"augmentation.{name} is {getattr(self, name)}, must lie between 0 and {top}")
 
@@ -50,6 +59,34 @@ def augment(
     draws = torch.as_tensor(np.stack([stream(seed, name, "angles").random((2, 15, 3)) for name in names]))
     sides = {side: _augment_hand(poses.side(side), draws[:, i], hands[side], config) for i, side in enumerate(Side)}
     return TwoHandPose(sides[Side.RIGHT], sides[Side.LEFT])
+
+
+def place_anew(
+    poses: TwoHandPose, names: list[str], hands: dict[Side, HandModel], config: AugmentationConfig, seed: int
+) -> TwoHandPose:
+    """The left hand meets the right one elsewhere and at another angle: turned about its palm's centre, then shifted.
+
+    Axis and direction are uniform over the sphere, angle and distance over what is allowed. The paper leaves hands where they
+    are in the raw pose; a few hundred variations of one gesture then share one relative rotation.
+    """
+    if not config.turn_degrees and not config.shift_mm:
+        return poses
+    draws = torch.as_tensor(np.stack([_placement(stream(seed, name, "placement")) for name in names]))
+    turn = axis_angle_to_matrix(draws[:, 0] * math.radians(config.turn_degrees))
+    left, model = poses.left, HandModel(hands[Side.LEFT].arrays, torch.float64)
+    before = axis_angle_to_matrix(left.global_orient.double())
+    after = turn @ before
+    rest = model.rest_joints(left.betas.double())
+    palm = rest[:, [0, *KNUCKLES]].mean(1) - rest[:, 0]
+    transl = left.transl + ((before - after) @ palm[..., None])[..., 0] + draws[:, 1] * config.shift_mm / 1000
+    orient = matrix_to_axis_angle(after).to(left.global_orient)
+    return replace(poses, left=replace(left, global_orient=orient, transl=transl.to(left.transl)))
+
+
+def _placement(draws: np.random.Generator) -> Float[np.ndarray, "2 3"]:
+    """A rotation vector and an offset, each at most 1 long."""
+    directions = draws.standard_normal((2, 3))
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True) * draws.random((2, 1))
 
 
 def reshape_people(
@@ -79,8 +116,7 @@ def _augment_hand(
 def _with_shape(pose: HandPose, betas: Float[Tensor, "b 10"], model: HandModel) -> HandPose:
     """The wrist moves away from the world's origin as much as the hand grows."""
     before, after = model.rest_joints(pose.betas), model.rest_joints(betas)
-    knuckles = [1, 4, 7, 10]
-    size = lambda rest: (rest[:, knuckles].mean(1) - rest[:, 0]).norm(dim=-1, keepdim=True)  # noqa: E731
+    size = lambda rest: (rest[:, KNUCKLES].mean(1) - rest[:, 0]).norm(dim=-1, keepdim=True)  # noqa: E731
     ratio = size(after) / size(before)
     wrist = before[:, 0] + pose.transl
     return replace(pose, betas=betas, transl=wrist * ratio - after[:, 0])

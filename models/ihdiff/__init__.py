@@ -1,0 +1,1 @@
+"""IHDiff, a diffusion prior over two interacting hands ("3D Interacting Hands Diffusion Model"), its baselines and metrics."""
