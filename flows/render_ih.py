@@ -19,7 +19,7 @@ from tasks.config import RenderIHConfig
 from tasks.limits import BudgetSpent, QualityAlarm
 from tasks.optimise_poses import optimise_poses
 from tasks.plan_images import plan_images
-from tasks.publish_dataset import DatasetRef, publish_dataset
+from tasks.publish_dataset import DatasetRef, poses_alone, publish_dataset
 from tasks.render_images import render_images
 from tasks.run import Run, join_run, open_run
 from tasks.sharing.pause import pause
@@ -48,8 +48,12 @@ def render_ih(config: RenderIHConfig, out: str = "out/render-ih") -> DatasetRef:
     """Make the dataset that `config` describes at `out`, a folder or s3://bucket/prefix, or finish the one that is there."""
     with open_run(config, out) as run:
         try:
-            for stage in (COLLECT, POSES, PLAN, IMAGES):
-                lead(run, stage)
+            lead(run, COLLECT)
+            lead(run, POSES)
+            if config.limits.poses_only:
+                return poses_alone(run)
+            lead(run, PLAN)
+            lead(run, IMAGES)
         except BudgetSpent as spent:
             return publish_dataset(run, stopped=str(spent))
         except QualityAlarm as alarm:

@@ -68,3 +68,14 @@ class TwoHandPose:
         """One batch of many."""
         join = lambda hands: HandPose(*(torch.cat([getattr(h, f.name) for h in hands]) for f in fields(HandPose)))  # noqa: E731
         return TwoHandPose(join([p.right for p in poses]), join([p.left for p in poses]))
+
+
+def mirrored_hands(poses: TwoHandPose) -> TwoHandPose:
+    """The mirror image in x, each hand now the other: exact where the left model is the right one mirrored, as the free hand's."""
+    return TwoHandPose(_mirrored(poses.left), _mirrored(poses.right))
+
+
+def _mirrored(pose: HandPose) -> HandPose:
+    turn = pose.transl.new_tensor([1.0, -1.0, -1.0])
+    shift = pose.transl.new_tensor([-1.0, 1.0, 1.0])
+    return HandPose(pose.global_orient * turn, pose.hand_pose * turn.repeat(15), pose.betas, pose.transl * shift)

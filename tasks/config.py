@@ -5,16 +5,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from dataset.errors import InputError
 from dataset.splits import SPLITS
 from hands.augment import AugmentationConfig
 from hands.optimise import OptimisationConfig
 from rendering.devices import PATTERN
 from rendering.views.cameras import CameraConfig
 from rendering.views.plan import LookConfig
+from tasks.config_file import read_config
 
 DEMO = Path(str(resources.files("configs"))) / "demo.yaml"
 """The recipe that a run takes when none is named: minutes on two cores, where the defaults below take days."""
@@ -36,10 +35,11 @@ class HandsConfig(_Part):
 class SourceConfig(_Part):
     """Where raw poses come from; docs/pose-sources.md describes the formats."""
 
-    kind: Literal["gestures", "interhand26m", "reinterhand", "hic", "parquet"] = "gestures"
-    """gestures: the gesture library; interhand26m, reinterhand, hic: recordings; parquet: any table of poses."""
+    kind: Literal["gestures", "interhand26m", "reinterhand", "hic", "parquet", "ihdiff"] = "gestures"
+    """gestures: the gesture library; interhand26m, reinterhand, hic: recordings; parquet: any table of poses; ihdiff: poses
+    drawn from a trained IHDiff. `--set source=KIND:PATH` gives kind and path at once."""
     path: Path | None = None
-    """Folder of the data set, or file or folder of Parquet; not for gestures."""
+    """Folder of the data set, file or folder of Parquet, or checkpoint of IHDiff; not for gestures."""
     subset: str = "train"
     """interhand26m: train, val or test; reinterhand: train, test or all. The others have none."""
     distinct: int = Field(0, ge=0)
@@ -52,6 +52,28 @@ class SourceConfig(_Part):
     """Folder of gesture files; empty: the built-in library."""
     names: tuple[str, ...] = ()
     """Only these gestures; empty: all. Ignored by the other kinds."""
+    samples: int = Field(256, ge=1)
+    """ihdiff: how many poses are drawn. Ignored by the other kinds."""
+    sampling_steps: int = Field(100, ge=1, le=1000)
+    """ihdiff: steps from noise to hands. Ignored by the other kinds."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_and_path_in_one(cls, values: object) -> object:
+        if not isinstance(values, str):
+            return values
+        kind, sign, path = values.partition(":")
+        if not sign or not path:
+            raise ValueError("write KIND:PATH, for example source=ihdiff:out/ihdiff, or source.kind and source.path")
+        return {"kind": kind, "path": path}
+
+    @model_serializer(mode="wrap")
+    def _without_what_plays_no_part(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Datasets of the other kinds are the same with and without the keys of ihdiff."""
+        values = serialise(self)
+        if self.kind != "ihdiff":
+            values = {name: value for name, value in values.items() if name not in ("samples", "sampling_steps")}
+        return values
 
     @model_validator(mode="after")
     def _places_belong_to_the_kind(self) -> "SourceConfig":
@@ -176,6 +198,8 @@ class LimitsConfig(_Part):
     """Stop after so many hours of this run; 0: no limit."""
     cost: float = Field(0.0, ge=0)
     """Stop when this run has cost so much: worker hours times `price_per_hour`; 0: no limit."""
+    poses_only: bool = False
+    """Stop when all poses are made: they are what IHDiff learns from."""
     price_per_hour: float = Field(0.0, ge=0)
     """Of one worker, in any currency."""
     max_refused: float = Field(0.5, ge=0, le=1)
@@ -240,46 +264,4 @@ def load_config(file: Path | None, overrides: tuple[str, ...] = ()) -> RenderIHC
     Raises:
         InputError: unreadable file, unknown key, impossible value.
     """
-    values: dict[str, Any] = _read(file) if file else {}
-    for override in overrides:
-        _override(values, override)
-    try:
-        return RenderIHConfig.model_validate(values)
-    except ValidationError as error:
-        raise InputError(_sentence(error, None if overrides else file)) from error
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(Path(file).read_text()) or {}
-    except FileNotFoundError as error:
-        raise InputError(f"{file}: no such configuration file; the ready ones are in configs/") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        place = getattr(error, "problem_mark", None)
-        at = f" at line {place.line + 1}" if place else ""
-        raise InputError(f"{file}: cannot be read as YAML{at}; mend it or start from configs/demo.yaml") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{file}: must be a mapping of sections; see configs/demo.yaml")
-    return values
-
-
-def _override(values: dict[str, Any], override: str) -> None:
-    path, separator, text = override.partition("=")
-    if not separator or not path:
-        raise InputError(f"--set {override}: write section.key=value, for example camera.views=4")
-    *sections, key = path.split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise InputError(f"--set {override}: '{section}' is not a section")
-    values[key] = yaml.safe_load(text)
-
-
-def _sentence(error: ValidationError, file: Path | None) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    given = f" (given: {first['input']!r})" if not isinstance(first["input"], dict) else ""
-    problem = {"extra_forbidden": "unknown key", "unexpected_keyword_argument": "unknown key"}.get(
-        first["type"], first["msg"].removeprefix("Value error, ")
-    )
-    return f"{file or 'configuration'}: {where}: {problem}{given}; `render-ih run --help` says where the keys are described"
+    return read_config(RenderIHConfig, file, overrides)

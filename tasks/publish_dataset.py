@@ -29,7 +29,8 @@ class DatasetRef:
     images: int
     poses: int
     rejected: int
-    contact_sheet: Path
+    contact_sheet: Path | None
+    """None while there are no images."""
     stopped: str = ""
     """Why there are fewer images than planned; empty when there are all."""
 
@@ -58,6 +59,12 @@ def publish_dataset(run: Run, stopped: str = "") -> DatasetRef:
     if not stopped:
         control.clear(run.store)
     return made
+
+
+def poses_alone(run: Run) -> DatasetRef:
+    """What there is when all poses are made and no image is wanted yet; the dataset stays open for its images."""
+    rows, stopped = run.manifest.rows, "all poses are made, limits.poses_only=true"
+    return DatasetRef(run.store.url, run.manifest.folder, 0, rows("poses"), rows("rejected"), None, stopped)
 
 
 def write_documents(manifest: Manifest) -> Path:

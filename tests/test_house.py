@@ -67,17 +67,22 @@ def test_only_rendering_imports_bpy_and_only_two_rooms_prefect():
             assert room in ("tasks", "flows") or "prefect" not in names, file
 
 
-@pytest.mark.parametrize(("room", "besides"), [("hands", {"warp"}), ("models", set())])
-def test_bare_rooms_import_with_torch_and_numpy_alone(room, besides):
-    """Warp is the one wheel more that posing and optimising hands take to a GPU machine; the networks need none."""
+@pytest.mark.parametrize(
+    ("room", "besides", "when_used"), [("hands", {"warp"}, set()), ("models", set(), {"diffusers"})]
+)
+def test_bare_rooms_import_with_torch_and_numpy_alone(room, besides, when_used):
+    """Warp is the one wheel more that posing and optimising hands take to a GPU machine; the networks need none.
+
+    What they need only when something is used, the noise schedule's library, is imported there.
+    """
     standard = set(sys.stdlib_module_names)
     for file in (ROOT / room).rglob("*.py"):
-        assert imported(file) <= standard | BARE | {"hands", "models"}, file
-    absent = {"pysdf", "warp", "safetensors", "trimesh", "prefect", "bpy", "pyarrow", "scipy"} - besides
+        assert imported(file) <= standard | BARE | when_used | {"hands", "models"}, file
+    absent = ({"pysdf", "warp", "safetensors", "trimesh", "prefect", "bpy", "pyarrow", "scipy"} | when_used) - besides
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({absent}));"
         f"import pkgutil, importlib, {room}; "
-        f"[importlib.import_module('{room}.' + m.name) for m in pkgutil.iter_modules({room}.__path__)]"
+        f"[importlib.import_module(m.name) for m in pkgutil.walk_packages({room}.__path__, '{room}.')]"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 

@@ -12,9 +12,9 @@ from dashboard.training.names import Metric, figure, headline, metric, ordered, 
 from dashboard.training.watched import TrainingState
 from dashboard.wording import count, duration, number, rate, share
 from tasks.training_job.config import TrainingJobConfig
-from tasks.training_job.trainer import IHDIFF, TRANSHAND
+from tasks.training_job.trainer import IHDIFF, TRANSHAND, VAE
 
-FLOWS = {IHDIFF.network: "flows.train_ihdiff", TRANSHAND.network: "flows.train_transhand"}
+FLOWS = {IHDIFF.network: "flows.train_ihdiff", VAE.network: "flows.train_ihdiff", TRANSHAND.network: "flows.train_transhand"}
 """By network, the module whose `train_without_server` trains it."""
 _LIGHTS = {
     TrainingHealth.RUNNING: "working",

@@ -2,13 +2,15 @@
 
 from flows.cli.assets import assets
 from flows.cli.datasets import append, export, inspect, merge, subset, verify, view
+from flows.cli.evaluate import evaluate
 from flows.cli.operation import deploy
+from flows.cli.prior_fit import fit
 from flows.cli.root import main
 from flows.cli.runs import doctor, rerender, run
 from flows.cli.serving import dashboard, server, worker
 from flows.cli.training import train
 
 DATASETS = (run, doctor, rerender, verify, inspect, view, export, merge, append, subset)
-COMMANDS = (*DATASETS, train, assets, dashboard, server, deploy, worker)
+COMMANDS = (*DATASETS, train, fit, evaluate, assets, dashboard, server, deploy, worker)
 for command in COMMANDS:
     main.add_command(command)

@@ -27,7 +27,8 @@ def run(file: Path | None, overrides: tuple[str, ...], out: str, prefect: bool |
     click.echo(f"render-ih: {presence(config.environments.folder)}", err=True)
     made = run_flow(render_ih, prefect, config, out)
     click.echo(f"dataset:       {made.url}  ({made.images} images of {made.poses} poses; {made.rejected} refused)")
-    click.echo(f"contact sheet: {made.contact_sheet}")
+    if made.contact_sheet:
+        click.echo(f"contact sheet: {made.contact_sheet}")
     if made.stopped:
         click.echo(f"stopped:       {made.stopped}; the same command goes on from there")
 

@@ -1,10 +1,28 @@
 """Training the networks."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from flows.cli.root import PATH, RECORDED
+
+_JOB = (
+    click.option(
+        "--dataset", required=True, help="Dataset (folder or URL; its poses suffice), or KIND=PATH of recordings."
+    ),
+    click.option("--out", type=PATH, required=True, help="Folder of the training; one that was stopped goes on."),
+    click.option("--config", default="paper", help="Recipe (smoke, small, fast, paper) or a file of your own."),
+    click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one key of it."),
+    click.option("--hours", type=click.FloatRange(0), default=0.0, help="Save and end after so many; 0: no limit."),
+    click.option("--processes", type=click.IntRange(0), default=0, help="0: one a GPU, or one on the CPU."),
+    click.option(
+        "--samples", type=click.IntRange(0), default=64, help="Hand pairs drawn from the result for its card."
+    ),
+    click.option("--fits", type=click.IntRange(0), default=16, help="Test poses that the result is fitted to."),
+    RECORDED,
+)
 
 
 @click.group()
@@ -46,3 +64,42 @@ def train_natural_discriminator(
     for name, value in {**made.metrics["held_out"], **made.metrics["force"]}.items():
         click.echo(f"{name.replace('_', ' '):<38} {value:.4f}")
     click.echo(f"checkpoint: {made.checkpoint}\ncard:       {made.card}")
+
+
+def _job(function: Callable) -> Callable:
+    """Options of a training job."""
+    for option in reversed(_JOB):
+        function = option(function)
+    return function
+
+
+@train.command("ihdiff")
+@_job
+def train_ihdiff(**given: Any) -> None:
+    """Train IHDiff, the diffusion prior of two interacting hands, and measure what came out."""
+    _train("ihdiff", **given)
+
+
+@train.command("vae")
+@_job
+def train_vae(**given: Any) -> None:
+    """Train the VAE that IHDiff is compared with."""
+    _train("vae", **given)
+
+
+def _train(
+    model: str, config: str, overrides: tuple[str, ...], hours: float, prefect: bool | None, **given: Any
+) -> None:
+    click.echo("render-ih: loading", err=True)
+    from flows.operation.definition import checked
+    from flows.train_ihdiff import train_ihdiff
+    from tasks.ihdiff.training_job import IHDiffJobConfig
+    from tasks.recording.run_flow import run_flow
+
+    values = {**given, "model": model, "config": config, "overrides": overrides, "max_hours": hours}
+    made = run_flow(train_ihdiff, prefect, checked(IHDiffJobConfig, values, "training"))
+    click.echo(f"checkpoint: {given['out'] / 'model.safetensors'}")
+    if made.finished:
+        click.echo(f"card:       {given['out'] / 'README.md'}")
+    else:
+        click.echo(f"stopped at step {made.metrics.get('step', 0)}; the same command goes on from there")

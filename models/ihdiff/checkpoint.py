@@ -1,21 +1,24 @@
 """Trained networks as files: safetensors, which hold numbers and no code."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.ihdiff.network import Denoiser, NetworkConfig
-from models.ihdiff.representation import COLUMNS, ROWS, Standard
+from models.ihdiff.representation import Standard
+from models.ihdiff.vae import VAE, VAEConfig
 
 FORMAT = 1
 """Changes when older files cannot be read any more."""
 FILE = "model.safetensors"
 """The name in a training's folder."""
 _KEY = "ihdiff"
-MAKE = "`render-ih train ihdiff` makes one"
+_NAMES = {"ihdiff": "IHDiff", "vae": "the VAE baseline"}
+"""The kinds of network, as the file and as a reader calls them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,13 +31,24 @@ class IHDiff:
     """What the file says of its own making: data, steps, figures; `hands` is the checksum of the hand model."""
 
 
-def save(file: BinaryIO, network: Denoiser, standard: Standard, notes: dict[str, Any]) -> None:
-    """Write weights and scale; sizes and `notes` (plain JSON values) go into the file's metadata."""
+@dataclass(frozen=True, eq=False)
+class TrainedVAE:
+    """The baseline ready for use, on the CPU, float32, frozen."""
+
+    network: VAE
+    standard: Standard
+    notes: dict[str, Any] = field(default_factory=dict)
+    """As of `IHDiff`."""
+
+
+def save(file: BinaryIO, network: Denoiser | VAE, standard: Standard, notes: dict[str, Any]) -> None:
+    """Write weights and scale; kind, sizes and `notes` (plain JSON values) go into the file's metadata."""
     from safetensors.torch import save as to_bytes
 
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"standard.{name}": value for name, value in standard.state_dict().items()}
-    about = {"format": FORMAT, "network": asdict(network.config), "notes": notes}
+    kind = "vae" if isinstance(network, VAE) else "ihdiff"
+    about = {"format": FORMAT, "kind": kind, "network": asdict(network.config), "notes": notes}
     content = {name: value.detach().float().cpu().contiguous() for name, value in tensors.items()}
     file.write(to_bytes(content, {_KEY: json.dumps(about, sort_keys=True)}))
 
@@ -45,39 +59,55 @@ def load(path: Path) -> IHDiff:
     Raises:
         ValueError: there is none, it is damaged, of another version, or holds another network.
     """
+    return IHDiff(*_read(Path(path), "ihdiff", lambda sizes: Denoiser(NetworkConfig(**sizes))))
+
+
+def load_vae(path: Path) -> TrainedVAE:
+    """The VAE baseline of a file, or of a training's folder.
+
+    Raises:
+        ValueError: as of `load`.
+    """
+    return TrainedVAE(*_read(Path(path), "vae", lambda sizes: VAE(VAEConfig(**sizes))))
+
+
+def _read(path: Path, kind: str, build: Callable[[dict[str, Any]], nn.Module]) -> tuple[nn.Module, Standard, dict]:
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path) / FILE if Path(path).is_dir() else Path(path)
+    name, make = _NAMES[kind], f"`render-ih train {kind}` makes one"
+    path = path / FILE if path.is_dir() else path
     try:
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {})[_KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
     except OSError as error:
-        raise ValueError(f"{path}: no checkpoint of IHDiff that can be read here; {MAKE}") from error
+        raise ValueError(f"{path}: no checkpoint of {name} that can be read here; {make}") from error
     except SafetensorError as error:
-        raise ValueError(f"{path}: is damaged or no safetensors file, and nothing else is loaded; {MAKE}") from error
+        raise ValueError(f"{path}: is damaged or no safetensors file, and nothing else is loaded; {make}") from error
     except (KeyError, ValueError) as error:
-        raise ValueError(f"{path}: holds another network than IHDiff; {MAKE}") from error
+        raise ValueError(f"{path}: holds another network than {name}; {make}") from error
     if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise ValueError(f"{path}: is a checkpoint of another version of render-ih; {MAKE}")
-    try:
-        model = _built(about, tensors)
-    except (KeyError, TypeError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{path}: its weights do not fit the network it describes; {MAKE}") from error
+        raise ValueError(f"{path}: is a checkpoint of another version of render-ih; {make}")
+    if (found := str(about.get("kind"))) != kind:
+        other = f"{_NAMES[found]}, not" if found in _NAMES else "another network than"
+        raise ValueError(f"{path}: holds {other} {name}; {make}")
     if not all(value.isfinite().all() for value in tensors.values()):
-        raise ValueError(f"{path}: has weights that are no numbers; {MAKE}")
-    return model
+        raise ValueError(f"{path}: has weights that are no numbers; {make}")
+    try:
+        network, standard = _filled(build(about["network"]), tensors)
+        return network, standard, dict(about["notes"])
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{path}: its weights do not fit the network it describes; {make}") from error
 
 
-def _built(about: dict[str, Any], tensors: dict[str, Tensor]) -> IHDiff:
+def _filled(network: nn.Module, tensors: dict[str, Tensor]) -> tuple[nn.Module, Standard]:
     parts: dict[str, dict[str, Tensor]] = {"network": {}, "standard": {}}
     for name, value in tensors.items():
         part, _, rest = name.partition(".")
         parts[part][rest] = value
-    network = Denoiser(NetworkConfig(**about["network"]))
     network.load_state_dict(parts["network"])
     standard = Standard()
     standard.load_state_dict(parts["standard"])
-    if standard.mean.shape != (ROWS, COLUMNS):
-        raise ValueError("scale of another size")
-    return IHDiff(network.eval().requires_grad_(False), standard.requires_grad_(False), dict(about["notes"]))
+    if not (standard.std > 0).all():
+        raise ValueError("a scale of 0 or less")
+    return network.eval().requires_grad_(False), standard.requires_grad_(False)

@@ -1,9 +1,11 @@
 """Noise and its removal: the forward process (Eq. 1), the schedule, and Alg. 1 with what it is conditioned on.
 
-One wrapper of diffusers' DDIM scheduler: cosine schedule, T = 1000, the network predicts clean hands, nothing is clipped. Steps
-are counted 0 … T−1 as diffusers does; the paper's step n is n − 1 here.
+The schedule is diffusers' cosine one, T = 1000; the network predicts clean hands, nothing is clipped. Steps are counted 0 … T−1
+as diffusers does; the paper's step n is n − 1 here. The way from step to step is written out: diffusers' DDIM assumes that N
+divides T, goes to another step than the next one where it does not, and takes one step too many for some N.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -53,7 +55,7 @@ class Schedule:
     """ᾱ of every step and DDIM's way from one to the next."""
 
     def __init__(self, inference_steps: int = STEPS) -> None:
-        """`inference_steps` is N of Alg. 1: how many of the T steps are taken, evenly, ending at the cleanest.
+        """`inference_steps` is N of Alg. 1: how many of the T steps are taken, evenly, from the noisiest on.
 
         Raises:
             ValueError: N is not in 1 … T.
@@ -62,19 +64,13 @@ class Schedule:
 
         if not 1 <= inference_steps <= STEPS:
             raise ValueError(f"{inference_steps} sampling steps; must be between 1 and {STEPS}")
-        self._ddim = DDIMScheduler(
-            num_train_timesteps=STEPS,
-            beta_schedule="squaredcos_cap_v2",
-            prediction_type="sample",
-            clip_sample=False,
-            set_alpha_to_one=True,
-            timestep_spacing="trailing",
-        )
-        self._ddim.set_timesteps(inference_steps)
+        self._ddim = DDIMScheduler(num_train_timesteps=STEPS, beta_schedule="squaredcos_cap_v2")
         self.alphas = self._ddim.alphas_cumprod
         """ᾱ of steps 0 … T−1."""
-        self.steps: list[int] = self._ddim.timesteps.tolist()
-        """From the noisiest to the cleanest."""
+        self.steps = [round(STEPS * left / inference_steps) - 1 for left in range(inference_steps, 0, -1)]
+        """From the noisiest to the cleanest that is taken, after which nothing is noise."""
+        after = [self.alphas[step].item() for step in self.steps[1:]] + [1.0]
+        self._after = dict(zip(self.steps, after, strict=True))
 
     def noised(
         self, clean: Float[Tensor, "b 42 9"], noise: Float[Tensor, "b 42 9"], step: Int[Tensor, "b"]
@@ -85,8 +81,10 @@ class Schedule:
     def next(
         self, noised: Float[Tensor, "b 42 9"], clean: Float[Tensor, "b 42 9"], step: int
     ) -> Float[Tensor, "b 42 9"]:
-        """Lines 3 and 4 of Alg. 1: X at the next step of `steps`; slopes go through."""
-        return self._ddim.step(clean, step, noised).prev_sample
+        """Lines 3 and 4 of Alg. 1: from X at one of `steps` to X at the one after it; slopes go through."""
+        alpha, after = self.alphas[step].item(), self._after[step]
+        noise = (noised - math.sqrt(alpha) * clean) / math.sqrt(1 - alpha)
+        return math.sqrt(after) * clean + math.sqrt(1 - after) * noise
 
 
 class Samples(NamedTuple):

@@ -38,6 +38,8 @@ class LossConfig:
     collision_share: float = 1.0
     """Share of a batch, the least noised hands, in which collisions are looked for."""
 
+    __pydantic_config__ = {"extra": "forbid", "use_attribute_docstrings": True}  # noqa: RUF012
+
     def __post_init__(self) -> None:
         for name in ("joints", "rotations", "vertices", "shape", "collision"):
             if getattr(self, name) < 0:
@@ -72,8 +74,13 @@ class Losses:
             clean: what the network believes.
             cleanest: how little each of the hands was noised, to choose those in which collisions are looked for.
         """
-        x, weights = self.standard.restore(clean.scaled.float()), self.config
-        betas = clean.betas.float()
+        with torch.autocast(clean.scaled.device.type, enabled=False):  # surfaces need all of float32
+            return self._terms(clean.scaled.float(), clean.betas.float(), truth, cleanest)
+
+    def _terms(
+        self, scaled: Float[Tensor, "b 42 9"], betas: Float[Tensor, "b 20"], truth: Truth, cleanest: Float[Tensor, "b"]
+    ) -> dict[str, Float[Tensor, ""]]:
+        x, weights = self.standard.restore(scaled), self.config
         believed = surfaces(x, betas, self.hands)
         with torch.no_grad():
             true = surfaces(truth.x, truth.betas, self.hands)

@@ -38,7 +38,11 @@ class NetworkConfig:
     shape_width: int = 256
     """Hidden width of the shape estimator."""
 
+    __pydantic_config__ = {"extra": "forbid", "use_attribute_docstrings": True}  # noqa: RUF012
+
     def __post_init__(self) -> None:
+        if self.attention not in ("cross", "self"):
+            raise ValueError(f"network.attention is '{self.attention}', must be cross or self")
         if self.width < 2 or self.heads < 1 or self.width % self.heads or self.width % 2:
             raise ValueError(
                 f"network.width is {self.width}: must be even and a multiple of network.heads ({self.heads})"

@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,6 +154,18 @@ def show_dataset(manifest: Manifest) -> None:
             create_link_artifact(
                 link, "Dashboard", key=_key("dashboard", "", place), description=f"Dashboard of {place}"
             )
+
+
+def show_training(out: Path, card: str, pictures: Sequence[Path]) -> None:
+    """A trained network: its card and pictures of what it makes; nothing outside a flow run."""
+    if not SERVER.is_there:
+        return
+    place = str(out)
+    with SERVER.asked():
+        create_markdown_artifact(card, key=_key("model", "", place), description=f"Model card of {place}")
+        for number, picture in enumerate(pictures):
+            key = _key(f"samples-{number}", "", place)
+            create_image_artifact(picture_uri(picture), key=key, description=f"Samples of {place}")
 
 
 def picture_uri(path: Path) -> str:

@@ -6,6 +6,7 @@ import time
 from dataset.errors import InputError
 from dataset.manifest import Manifest
 from dataset.storage.opening import open_store
+from tasks.observing.stages import read_stages
 from tasks.step import step
 from tasks.training_job.config import TrainingJobConfig
 from tasks.training_job.devices import device_environment, training_devices
@@ -26,7 +27,7 @@ def check_dataset(trainer: Trainer, config: TrainingJobConfig) -> TrainingDatase
         InputError: no dataset, one of another version, unfinished, or without what the trainer learns from.
     """
     manifest = Manifest.read(open_store(config.dataset))
-    if not manifest.is_finished:
+    if not manifest.is_finished and not _is_complete(manifest, trainer.table):
         raise InputError(f"{config.dataset}: is not finished; let its run end before a network learns from it")
     rows = manifest.rows(trainer.table)
     if rows == 0:
@@ -68,6 +69,12 @@ def record_result(job: TrainingJob) -> TrainingResult:
         raise TrainingError(f"{job.out}: the trainer of {job.trainer.network} has finished and left no checkpoint")
     job.note(result=result.as_json())
     return result
+
+
+def _is_complete(manifest: Manifest, table: str) -> bool:
+    """Whether the stage that makes this table is done, though others are not: poses before their images."""
+    shards = read_stages(manifest.store).get(table)
+    return bool(shards) and len(manifest.shards[table]) == shards
 
 
 def _attempt(job: TrainingJob, tried: Try, until: float, log: Log) -> Ending:
@@ -112,7 +119,7 @@ def _torchrun(job: TrainingJob, tried: Try) -> list[str]:
     trainer = ["-m", "tasks.training_job.trainer_process", job.trainer.module]
     given = ["--dataset", config.dataset, "--out", str(config.out), "--batch-scale", f"{tried.batch_scale:g}"]
     given += ["--config", str(config.config)] if config.config else []
-    given += [word for override in config.overrides for word in ("--set", override)]
+    given += [word for override in (*job.trainer.settings, *config.overrides) for word in ("--set", override)]
     grace = str(math.ceil(config.grace_seconds))
     return ["--nproc-per-node", str(len(tried.devices)), *meeting, "--shutdown-timeout", grace, *trainer, *given]
 

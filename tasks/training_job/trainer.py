@@ -14,6 +14,8 @@ class Trainer:
     module: str
     table: str
     """The table of the dataset that it learns from."""
+    settings: tuple[str, ...] = ()
+    """KEY=VALUE that make the module train this network and not another; the job's overrides come after them."""
 
     def check(self) -> None:
         """Refuse before any work what this version cannot train.
@@ -31,5 +33,7 @@ class Trainer:
             raise InputError(f"this version of render-ih has no trainer for {self.network} yet")
 
 
-IHDIFF = Trainer("IHDiff", "models.ihdiff.train", "poses")
+IHDIFF = Trainer("IHDiff", "tasks.ihdiff.trainer", "poses", ("model=ihdiff",))
+VAE = Trainer("VAE", "tasks.ihdiff.trainer", "poses", ("model=vae",))
+"""The baseline that IHDiff is compared with."""
 TRANSHAND = Trainer("TransHand", "models.transhand.train", "images")

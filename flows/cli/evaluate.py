@@ -1,0 +1,76 @@
+"""How good a trained network is."""
+
+from pathlib import Path
+
+import click
+
+from flows.cli.root import PATH, new_folder
+
+
+@click.group()
+def evaluate() -> None:
+    """Measure trained networks as their papers do."""
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+@evaluate.command()
+@click.argument("place")
+@new_folder("the tables")
+@click.option("--checkpoint", type=PATH, default=None, help="IHDiff.")
+@click.option("--self-attention", type=PATH, default=None, help="IHDiff trained with network.attention=self.")
+@click.option("--without-collision", type=PATH, default=None, help="IHDiff trained with losses.collision=0.")
+@click.option("--vae", type=PATH, default=None, help="The VAE baseline.")
+@click.option(
+    "--tables", default="1,2", help="Which tables: 1 samples, 2 fits to joints, 3 a regressor's hands refined."
+)
+@click.option("--samples", type=click.IntRange(2), default=512, help="Hand pairs drawn from each network (Table 1).")
+@click.option(
+    "--poses", type=click.IntRange(1), default=64, help="Poses of the split that are fitted (Tables 2 and 3)."
+)
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", help="That poses are of.")
+@click.option("--targets", default="clean,jitter,swap,partial", help="Kinds of joints to fit to (Table 2).")
+@click.option("--steps", type=click.IntRange(1, 1000), default=1000, help="Steps of a fit.")
+@click.option("--sampling-steps", type=click.IntRange(1, 1000), default=100, help="Steps from noise to a sample.")
+@click.option("--batch", type=click.IntRange(1), default=32, help="Hand pairs at once; decides the noise of fits too.")
+@click.option(
+    "--regressor",
+    default="",
+    metavar="FILE|simulated",
+    help="Parquet with a regressor's hands, one row a pose_id (Table 3).",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, help="Decides samples, targets and the noise of fits.")
+@click.option("--mano", type=PATH, default=None, help="MANO folder, when poses and networks are of MANO's hands.")
+@click.option("--device", default="cpu", help="Torch device: cpu, cuda, cuda:1.")
+def ihdiff(
+    place: str,
+    out: Path,
+    checkpoint: Path | None,
+    self_attention: Path | None,
+    without_collision: Path | None,
+    vae: Path | None,
+    tables: str,
+    targets: str,
+    **others: object,
+) -> None:
+    """Tables 1, 2 and 3 of IHDiff's paper: random samples, fits to joints, a regressor's hands refined.
+
+    PLACE holds poses: a dataset's folder or s3:// URL, or KIND=PATH (docs/pose-sources.md). A network that is not given is
+    a row less.
+    """
+    from tasks.ihdiff.evaluation import Evaluation
+    from tasks.ihdiff.evaluation import evaluate as tables_of
+
+    given = {
+        "ihdiff": checkpoint,
+        "self_attention": self_attention,
+        "without_collision": without_collision,
+        "vae": vae,
+    }
+    networks = {name: path for name, path in given.items() if path}
+    numbers = tuple(int(word) if word.isdecimal() else word for word in _listed(tables))
+    made = tables_of(Evaluation(place, out, networks, numbers, targets=_listed(targets), **others))
+    click.echo(made.tables.read_text(encoding="utf-8"))
+    click.echo(f"tables:  {made.tables}\nnumbers: {made.numbers}")
