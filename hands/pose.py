@@ -71,7 +71,7 @@ class TwoHandPose:
 
 
 def mirrored_hands(poses: TwoHandPose) -> TwoHandPose:
-    """The mirror image in x, each hand now the other: exact where the left model is the right one mirrored, as the free hand's."""
+    """The mirror image in x, each hand now the other; exact where one model is the other mirrored, as of the free hand."""
     return TwoHandPose(_mirrored(poses.left), _mirrored(poses.right))
 
 

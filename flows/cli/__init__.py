@@ -4,6 +4,7 @@ from flows.cli.assets import assets
 from flows.cli.datasets import append, export, inspect, merge, subset, verify, view
 from flows.cli.evaluate import evaluate
 from flows.cli.operation import deploy
+from flows.cli.prior import sample
 from flows.cli.prior_fit import fit
 from flows.cli.root import main
 from flows.cli.runs import doctor, rerender, run
@@ -11,6 +12,6 @@ from flows.cli.serving import dashboard, server, worker
 from flows.cli.training import train
 
 DATASETS = (run, doctor, rerender, verify, inspect, view, export, merge, append, subset)
-COMMANDS = (*DATASETS, train, fit, evaluate, assets, dashboard, server, deploy, worker)
+COMMANDS = (*DATASETS, train, sample, fit, evaluate, assets, dashboard, server, deploy, worker)
 for command in COMMANDS:
     main.add_command(command)

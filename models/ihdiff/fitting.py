@@ -122,14 +122,17 @@ def fit(
 def guide(
     network: nn.Module, x: Float[Tensor, "b 42 9"], level: int, standard: Standard, distance: Distance
 ) -> tuple[CleanHands, Float[Tensor, "b"], list[Tensor]]:
-    """What the network believes, its distance in metres, and the distance's slopes: to the noised hands, then to the view."""
+    """What the network believes, its distance in metres, and the distance's slopes: to the noised hands, then to the view.
+
+    A pair whose slope is no number, as where columns of a rotation vanish, is not guided in this step.
+    """
     with torch.enable_grad():
         x = x.detach().requires_grad_()
         believed = network(x, torch.full((len(x),), level, device=x.device))
         left = distance(standard.restore(believed.scaled), believed.betas)
         numbers = distance.view.numbers if distance.view else []
         slopes = torch.autograd.grad(left.sum(), [x, *numbers], materialize_grads=True)
-    return CleanHands(*(value.detach() for value in believed)), left.detach(), list(slopes)
+    return CleanHands(*(value.detach() for value in believed)), left.detach(), [_sound(slope) for slope in slopes]
 
 
 def fitted(clean: CleanHands, left: Float[Tensor, "b"], distance: Distance) -> Fitted:
@@ -144,10 +147,10 @@ def fitted(clean: CleanHands, left: Float[Tensor, "b"], distance: Distance) -> F
         raise ValueError(
             f"the fit of {len(rows)} of {len(left)} hand pairs (the first is {rows[0]}) left all numbers: take smaller steps"
         )
-    with torch.no_grad():
-        view = distance.view
-        placement = view.placement if view else at_origin(clean.scaled, clean.betas).placement
-        return Fitted(clean.scaled, clean.betas, placement, left, view.camera if view else None)
+    if distance.view:
+        placement, camera = distance.view.now()
+        return Fitted(clean.scaled, clean.betas, placement, left, camera)
+    return Fitted(clean.scaled, clean.betas, at_origin(clean.scaled, clean.betas).placement, left)
 
 
 def _noised(
@@ -159,6 +162,12 @@ def _noised(
         return noise
     start = standard.scale(observations.regressed.x)
     return schedule.noised(start, noise, torch.full((len(start),), level, device=start.device))
+
+
+def _sound(slope: Float[Tensor, "b *c"]) -> Float[Tensor, "b *c"]:
+    """Zero for pairs in which it is no number."""
+    good = slope.reshape(len(slope), -1).isfinite().all(-1)
+    return torch.where(good.view(-1, *[1] * (slope.ndim - 1)), slope, 0.0)
 
 
 def _limited(step: Float[Tensor, "b 42 9"], longest: float) -> Float[Tensor, "b 42 9"]:

@@ -55,6 +55,13 @@ class View:
         """The camera that is fitted, if there is one; slopes to the fitted numbers."""
         return Orthographic(self.numbers[2].exp(), self.numbers[3]) if self._camera else None
 
+    @torch.no_grad()
+    def now(self) -> tuple[Placement, Orthographic | None]:
+        """Placement and camera as they are now, without slopes."""
+        placement, camera = self.placement, self.camera
+        still = lambda values: [value.detach().clone() for value in values]  # noqa: E731
+        return Placement(*still(placement)), Orthographic(*still(camera)) if camera else None
+
     def move(self, slopes: list[Tensor], step: float) -> None:
         """One step of Adam; `step` is its size in radians, metres and shares of the scale."""
         for number, slope in zip(self.numbers, slopes, strict=True):

@@ -155,6 +155,8 @@ class Standard(nn.Module):
         super().__init__()
         self.register_buffer("mean", torch.zeros(ROWS, COLUMNS) if mean is None else mean)
         self.register_buffer("std", torch.ones(ROWS, COLUMNS) if std is None else std)
+        self.register_buffer("constant", constant_entries(), persistent=False)
+        self.register_buffer("values", constant_values(), persistent=False)
 
     @staticmethod
     def of(x: Float[Tensor, "n 42 9"]) -> "Standard":
@@ -168,8 +170,8 @@ class Standard(nn.Module):
         return (x - self.mean) / self.std
 
     def restore(self, scaled: Float[Tensor, "*b 42 9"]) -> Float[Tensor, "*b 42 9"]:
-        """To metres and rotations."""
-        return scaled * self.std + self.mean
+        """To metres and rotations; entries that are the same for all hands get their values, whatever a network says."""
+        return torch.where(self.constant, self.values, scaled * self.std + self.mean)
 
 
 def _rotations(pose: HandPose) -> Float[Tensor, "b 16 3 3"]:

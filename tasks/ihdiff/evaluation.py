@@ -31,6 +31,7 @@ from tasks.ihdiff.contacting_poses import ContactingPoses, read_contacting_poses
 from tasks.ihdiff.table1 import ALL, NAMES, Hands, Judge, Part, Result, computed, plain, refuse_foreign, stored
 from tasks.ihdiff.table2 import Truth
 from tasks.ihdiff.table3 import Regressed
+from tasks.progress import say
 
 OF_TABLE = {1: ("vae", "without_collision", "ihdiff"), 2: ("vae", "self_attention", "ihdiff"), 3: ("vae", "ihdiff")}
 """Which networks each table compares."""
@@ -99,6 +100,7 @@ def evaluate(wish: Evaluation) -> Evaluated:
     refuse_foreign(wish.out, _OURS)
     poses = read_contacting_poses(wish.place, hands)
     bench = Bench(wish, hands, models, poses)
+    say(f"{len(bench.held):,} poses of the split {wish.split}")
     parts = [part for table in wish.tables for part in {1: _table1, 2: _table2, 3: _table3}[table](bench)]
     with only_one(wish.out / ".evaluation.lock", _BUSY):
         there = [stored(wish.out, part) for part in parts]  # settings that differ are told before hours of work
@@ -199,15 +201,14 @@ class Bench:
     def _of(self, split: str) -> ContactingPoses:
         found = self.every.of(split)
         if not len(found):
-            raise InputError(
-                f"{self.wish.place}: has no poses of the split {split}; give more poses or another --split"
-            )
+            raise InputError(f"{self.wish.place}: has no poses of the split {split}; give some or another --split")
         return found
 
 
 def _table1(bench: Bench) -> Iterator[Part]:
     table1.require_volumes()
-    wish, settings = bench.wish, lambda name, **others: bench.settings(name, samples=wish.samples, **others)
+    wish = bench.wish
+    settings = partial(bench.settings, learnt=len(bench.train), samples=wish.samples)
 
     def data(poses: ContactingPoses) -> Result:
         packed = table2.packed_in_blocks(poses.poses, bench.hands, "posing poses")
@@ -222,51 +223,50 @@ def _table1(bench: Bench) -> Iterator[Part]:
     yield Part(1, "data", "", settings("data"), lambda: data(bench.held[_spread(len(bench.held), wish.samples)]))
     for name in filter(bench.models.__contains__, OF_TABLE[1]):
         steps = {} if name == "vae" else {"sampling_steps": wish.sampling_steps}
-        yield Part(1, name, "", settings(name, **steps), lambda name=name: network(name))
+        yield Part(1, name, "", settings(name, **steps), partial(network, name))
 
 
 def _table2(bench: Bench) -> Iterator[Part]:
     wish = bench.wish
-    settings = lambda name, **others: bench.settings(name, fitted=wish.poses, **others)  # noqa: E731
-    targets = lambda kind: table2.targets_of(bench.truth, kind, wish.seed)  # noqa: E731
+    settings = partial(bench.settings, learnt=len(bench.train), fitted=wish.poses)
 
-    def network(name: str, kind: str) -> Result:
-        title = f"Table 2, {NAMES[name]}, {kind}"
-        return table2.by_network(
-            bench.models[name], targets(kind), bench.truth, wish.steps, wish.seed, bench.judge, title
-        )
+    def result(name: str, kind: str = "clean") -> Result:
+        truth, targets = bench.truth, table2.targets_of(bench.truth, kind, wish.seed)
+        if name == "truth":
+            found = table2.scored(truth.meshes, truth.meshes, bench.judge)
+        elif name == "search":
+            found = table2.by_search(bench.bank, targets, truth, bench.judge)
+        else:
+            rest = truth, wish.steps, wish.seed, bench.judge, f"Table 2, {NAMES[name]}, {kind}"
+            found = table2.by_network(bench.models[name], targets, *rest)
+        return {"pose": bench.fitted.names} | found
 
-    true = lambda: table2.scored(bench.truth.meshes, bench.truth.meshes, bench.judge)  # noqa: E731
-    search = lambda kind: table2.by_search(bench.bank, targets(kind), bench.truth, bench.judge)  # noqa: E731
-    yield Part(2, "truth", "", settings("truth"), true)
+    yield Part(2, "truth", "", settings("truth"), partial(result, "truth"))
     for kind in wish.targets:
-        yield Part(2, "search", kind, settings("search", target=kind), lambda kind=kind: search(kind))
+        yield Part(2, "search", kind, settings("search", target=kind), partial(result, "search", kind))
         for name in filter(bench.models.__contains__, OF_TABLE[2]):
             about = settings(name, target=kind, steps=wish.steps, batch=wish.batch)
-            yield Part(2, name, kind, about, lambda name=name, kind=kind: network(name, kind))
+            yield Part(2, name, kind, about, partial(result, name, kind))
 
 
 def _table3(bench: Bench) -> Iterator[Part]:
     wish = bench.wish
-    source = table3.identity(wish.regressor)
-    settings = lambda name, **others: bench.settings(name, fitted=wish.poses, regressor=source, **others)  # noqa: E731
+    settings = partial(bench.settings, fitted=wish.poses, regressor=table3.identity(wish.regressor))
 
-    def refined(name: str) -> Result:
-        _, truth, regressed = bench.regressed
-        rest = (regressed, truth, wish.steps, wish.seed, bench.judge, f"Table 3, {NAMES[name]}")
-        return (
-            table3.by_network(bench.models[name], *rest)
-            if name in bench.models
-            else table3.by_collision_regression(*rest)
-        )
+    def result(name: str) -> Result:
+        names, truth, regressed = bench.regressed
+        rest = regressed, truth, wish.steps, wish.seed, bench.judge, f"Table 3, {NAMES[name]}"
+        if name == "regressor":
+            found = table3.unrefined(regressed, truth, bench.judge)
+        elif name == "regression":
+            found = table3.by_collision_regression(*rest)
+        else:
+            found = table3.by_network(bench.models[name], *rest)
+        return {"pose": names} | found
 
-    def alone() -> Result:
-        _, truth, regressed = bench.regressed
-        return table3.unrefined(regressed, truth, bench.judge)
-
-    yield Part(3, "regressor", "", settings("regressor"), alone)
+    yield Part(3, "regressor", "", settings("regressor"), partial(result, "regressor"))
     for name in ("regression", *filter(bench.models.__contains__, OF_TABLE[3])):
-        yield Part(3, name, "", settings(name, steps=wish.steps, batch=wish.batch), lambda name=name: refined(name))
+        yield Part(3, name, "", settings(name, steps=wish.steps, batch=wish.batch), partial(result, name))
 
 
 def _write(bench: Bench, results: list[tuple[Part, Result]]) -> Evaluated:

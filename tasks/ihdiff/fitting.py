@@ -46,7 +46,6 @@ FITTED = SCHEMA.append(pa.field("distance_mm", pa.float64(), nullable=False))
 OBSERVED = ("joints_3d", "joints_2d", "vertices", *Side)
 """Columns, any of which a file of observations has."""
 _TOWARDS = np.array([0.35, -0.85, 0.5])
-"""From hands to whoever looks, as in `tasks.ihdiff.sheets`."""
 _ACROSS = 4
 _INKS = ((178, 94, 52), (52, 94, 178))
 
@@ -219,9 +218,7 @@ def _table(path: Path) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: cannot be read as Parquet; give a Parquet file of observations") from error
     if not set(OBSERVED) & set(there):
-        raise InputError(
-            f"{path}: observes nothing, its columns are {', '.join(there[:8])}; give some of {', '.join(OBSERVED)}"
-        )
+        raise InputError(f"{path}: observes nothing; give one of the columns {', '.join(OBSERVED)}")
     if len(missing := {*Side} - set(there)) == 1:
         raise InputError(f"{path}: has one hand of a regressor's answer, but no column {missing.pop()}; give both")
     if not len(table):

@@ -63,7 +63,7 @@ class Known(NamedTuple):
 
 def known(hands: dict[Side, HandModel], draws: torch.Generator, unseen: int) -> Known:
     """A network for varied gestures, and some more of these."""
-    packed, fresh = varied_gestures(hands, 12, draws), varied_gestures(hands, 1, draws)
+    packed, fresh = varied_gestures(hands, 16, draws), varied_gestures(hands, 1, draws)
     standard = Standard.of(packed.x)
     rows = torch.randperm(len(fresh.x), generator=draws)[:unseen]
     placement = Placement(*(value[rows] for value in fresh.placement))

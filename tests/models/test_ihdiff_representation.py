@@ -219,7 +219,9 @@ def test_the_scale_of_one_pair_comes_back_too(placed, hands):
 def test_raw_scales_nothing(draws):
     x = torch.randn(3, 42, 9, generator=draws)
     assert torch.equal(Standard().scale(x), x)
-    assert torch.equal(Standard().restore(x), x)
+    restored, constant = Standard().restore(x), constant_entries()
+    assert torch.equal(restored[:, ~constant], x[:, ~constant])
+    assert torch.equal(restored[:, constant], constant_values()[constant].expand(3, -1))
 
 
 def test_the_scale_is_kept_with_the_weights(placed, hands):
