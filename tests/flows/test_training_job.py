@@ -31,10 +31,10 @@ PATIENCE = 120.0
 RUN = """
 import json, sys
 from flows import train_ihdiff
-from tasks.training_job.config import TrainingJobConfig
+from tasks.ihdiff.training_job import IHDiffJobConfig
 from tests.flows.test_training_job import TINY
 train_ihdiff.IHDIFF = TINY
-config = TrainingJobConfig(**json.loads(sys.argv[1]))
+config = IHDiffJobConfig(**json.loads(sys.argv[1]))
 getattr(train_ihdiff, sys.argv[2])(config)
 """
 

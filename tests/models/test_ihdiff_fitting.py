@@ -128,6 +128,7 @@ def test_the_worlds_hands_are_found_in_the_world(prior, hands, true) -> None:
     joints = into_world(posed(result, prior, hands).joints, result.placement)
     assert apart_mm(joints, world).mean(-1).median() < 10
     assert not result.placement.wrist.requires_grad
+    torch.testing.assert_close(result.distance, (joints - world).abs().mean((1, 2)), atol=1e-6, rtol=1e-4)
     poses = unpack(result.packed(prior.standard), hands)
     for side, rows in ((Side.RIGHT, slice(0, 21)), (Side.LEFT, slice(21, 42))):
         own = hands[side].joints_21(poses.side(side).pose(hands[side]))

@@ -16,7 +16,7 @@ from models.ihdiff.placing import (
     project,
     without_intrinsics,
 )
-from models.ihdiff.representation import Placement, Surfaces
+from models.ihdiff.representation import PackedHands, Placement, Surfaces
 
 
 @pytest.fixture
@@ -100,6 +100,27 @@ def test_hands_that_are_known_already_are_placed_where_they_are(points, rotation
         torch.testing.assert_close(view.placement.wrist[:, :2] + view.camera.offset, wrist[:, :2])
     else:
         torch.testing.assert_close(view.placement.wrist, wrist, atol=1e-6 if exact else 0.1, rtol=0)
+
+
+@pytest.mark.parametrize("known", ["joints_3d", "regressed", "palm"])
+def test_a_camera_starts_from_the_best_that_is_known_of_the_joints(points, rotation, known) -> None:
+    placement = Placement(rotation, torch.zeros(5, 3, dtype=torch.float64))
+    world = into_world(points, placement)
+    wrong = points.clone()
+    wrong[:, 21:] = wrong[:, 21:].flip(1) + 0.1
+    strays = torch.full((42,), 1e-3, dtype=torch.float64)
+    strays[21:] = 1e4
+    x = torch.cat([points, torch.zeros(5, 42, 6, dtype=torch.float64)], dim=-1)
+    more = {
+        "joints_3d": {"joints_3d": world},
+        "regressed": {"regressed": PackedHands(x, torch.zeros(5, 20, dtype=torch.float64), placement)},
+        "palm": {},
+    }[known]
+    seen = Observations(joints_2d=300 * world[..., :2] + 60, placed=True, **more)
+    if known == "joints_3d":
+        wrong = wrong.flip(1)
+    view = begin(seen, Surfaces(wrong[:, :6], wrong[:, 6:12], wrong), torch.arange(12), strays)
+    torch.testing.assert_close(view.camera.scale, torch.full((5,), 300.0, dtype=torch.float64), atol=1e-3, rtol=0)
 
 
 def test_a_view_moves_downhill_and_pairs_alone(points) -> None:
