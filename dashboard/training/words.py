@@ -11,10 +11,15 @@ from dashboard.training.job import TrainingHealth
 from dashboard.training.names import Metric, figure, headline, metric, ordered, spoken
 from dashboard.training.watched import TrainingState
 from dashboard.wording import count, duration, number, rate, share
+from tasks.ihdiff.job_config import IHDiffJobConfig
 from tasks.training_job.config import TrainingJobConfig
 from tasks.training_job.trainer import IHDIFF, TRANSHAND, VAE
 
-FLOWS = {IHDIFF.network: "flows.train_ihdiff", VAE.network: "flows.train_ihdiff", TRANSHAND.network: "flows.train_transhand"}
+FLOWS = {
+    IHDIFF.network: "flows.train_ihdiff",
+    VAE.network: "flows.train_ihdiff",
+    TRANSHAND.network: "flows.train_transhand",
+}
 """By network, the module whose `train_without_server` trains it."""
 _LIGHTS = {
     TrainingHealth.RUNNING: "working",
@@ -196,7 +201,8 @@ def command(state: TrainingState) -> str:
     module, config = FLOWS.get(state.network), state.note.config
     if module is None or not {"dataset", "out"} <= config.keys():
         return ""
-    defaults = {name: field.default for name, field in TrainingJobConfig.model_fields.items()}
+    kind = IHDiffJobConfig if state.network in (IHDIFF.network, VAE.network) else TrainingJobConfig
+    defaults = {name: field.default for name, field in kind.model_fields.items()}
     told = {name: value for name, value in config.items() if name in defaults and value != _plain(defaults[name])}
     words = ", ".join(f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in told.items())
     code = f"from {module} import train_without_server as train; train({{{words}}})"

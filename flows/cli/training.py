@@ -93,7 +93,7 @@ def _train(
     click.echo("render-ih: loading", err=True)
     from flows.operation.definition import checked
     from flows.train_ihdiff import train_ihdiff
-    from tasks.ihdiff.training_job import IHDiffJobConfig
+    from tasks.ihdiff.job_config import IHDiffJobConfig
     from tasks.recording.run_flow import run_flow
 
     values = {**given, "model": model, "config": config, "overrides": overrides, "max_hours": hours}

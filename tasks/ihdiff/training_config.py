@@ -1,18 +1,15 @@
 """What a training of IHDiff, or of its VAE baseline, is told; the recipes are in `configs/ihdiff/`."""
 
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from dataset.errors import InputError
 from models.ihdiff.losses import LossConfig
 from models.ihdiff.network import NetworkConfig
 from models.ihdiff.vae import VAEConfig
 from tasks.config_file import read_config
 
-RECIPES = Path(str(resources.files("configs"))) / "ihdiff"
 _DESCRIBED = "docs/ihdiff.md says what the keys mean"
 
 
@@ -109,16 +106,3 @@ def load_training(config: Path | None, overrides: tuple[str, ...] = ()) -> IHDif
         InputError: unreadable, unknown key, impossible value.
     """
     return read_config(IHDiffTraining, config, overrides, _DESCRIBED)
-
-
-def recipe(name: str) -> Path:
-    """The file of a recipe that comes with the project.
-
-    Raises:
-        InputError: there is none of that name.
-    """
-    path = RECIPES / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.yaml")))
-        raise InputError(f"'{name}' is no recipe; there are {known}; a file of your own is given with its path")
-    return path

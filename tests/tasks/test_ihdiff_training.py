@@ -21,10 +21,11 @@ from hands.pose import TwoHandPose, mirrored_hands
 from models.ihdiff.checkpoint import load, load_vae
 from models.ihdiff.learning import Batch
 from models.ihdiff.representation import COLUMNS, ROWS, surfaces
+from tasks.ihdiff.job_config import recipe
 from tasks.ihdiff.learner import Batches, rate_at, steps_of
 from tasks.ihdiff.sheets import write_poses
 from tasks.ihdiff.trainer import learning_data, newest, step_of, train
-from tasks.ihdiff.training_config import IHDiffTraining, OptimiserConfig, load_training, recipe
+from tasks.ihdiff.training_config import IHDiffTraining, OptimiserConfig, load_training
 
 TINY = (
     "network={width: 16, heads: 2, depth: 1, dropout: 0.1, shape_width: 8}",

@@ -1,0 +1,54 @@
+"""What a job that trains IHDiff or its VAE baseline is told besides `TrainingJobConfig`; loads nothing heavy."""
+
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from dataset.errors import InputError
+from tasks.training_job.config import TrainingJobConfig
+
+RECIPES = Path(str(resources.files("configs"))) / "ihdiff"
+POSES = "poses"
+"""The file there that is a recipe of poses to learn from, not of a training."""
+
+
+class IHDiffJobConfig(TrainingJobConfig):
+    """A training of IHDiff or its baseline, and what is made of the result."""
+
+    dataset: str = Field(min_length=1)
+    """What to learn from: a dataset whose poses are made, its folder or URL, or KIND=PATH of recorded poses."""
+    config: Path | None = None
+    """A recipe (smoke, small, fast, paper) or a file; empty: the paper's numbers."""
+    model: Literal["ihdiff", "vae"] = "ihdiff"
+    """ihdiff: the diffusion prior; vae: the baseline of appendix E.1."""
+    samples: int = Field(64, ge=0)
+    """Hand pairs drawn from the trained network and measured; up to 64 are pictured. 0: none."""
+    sampling_steps: int = Field(100, ge=1, le=1000)
+    """N of Alg. 1 for them."""
+    fits: int = Field(16, ge=0)
+    """Test poses that the trained network is fitted to, each in the four ways of Table 2; 0: none."""
+    fitting_steps: int = Field(1000, ge=1, le=1000)
+    """N of Alg. 2 for them."""
+
+    @field_validator("config", mode="before")
+    @classmethod
+    def _recipes_have_names(cls, value: object) -> object:
+        """A word that is no file is a recipe's name."""
+        is_word = isinstance(value, str | Path) and str(value).isidentifier() and not Path(value).exists()
+        return recipe(str(value)) if is_word else value
+
+
+def recipe(name: str) -> Path:
+    """The file of a recipe that comes with the project.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    known = sorted({file.stem for file in RECIPES.glob("*.yaml")} - {POSES})
+    if name not in known:
+        raise InputError(
+            f"'{name}' is no recipe; there are {', '.join(known)}; a file of your own is given with its path"
+        )
+    return RECIPES / f"{name}.yaml"
