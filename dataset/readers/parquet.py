@@ -47,7 +47,7 @@ def _read_file(path: Path) -> Iterator[Frame | Fault]:
     number = 0
     for batch in _batches(path):
         for row in batch.to_pylist():
-            name = _name(row.get("pose_id"), f"{path.stem}-{number:06d}")
+            name = row_name(row.get("pose_id"), f"{path.stem}-{number:06d}")
             hands = attempt(name, path.name, lambda r=row, i=number: _hands(r, f"[{i}]"))
             yield hands if isinstance(hands, Fault) else Frame(name, path.name, hands)
             number += 1
@@ -65,7 +65,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         raise Refusal("", "unreadable file") from error
 
 
-def _name(pose_id: object, otherwise: str) -> str:
+def row_name(pose_id: object, otherwise: str) -> str:
     """The row's id with nothing in it that a file name cannot hold."""
     return re.sub(r"[^\w.+=-]", "_", pose_id, flags=re.ASCII) if isinstance(pose_id, str) and pose_id else otherwise
 

@@ -1,5 +1,6 @@
 """Training the networks."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -95,9 +96,15 @@ def _train(
     from flows.train_ihdiff import train_ihdiff
     from tasks.ihdiff.job_config import IHDiffJobConfig
     from tasks.recording.run_flow import run_flow
+    from tasks.training_job.failures import TrainingError
 
     values = {**given, "model": model, "config": config, "overrides": overrides, "max_hours": hours}
-    made = run_flow(train_ihdiff, prefect, checked(IHDiffJobConfig, values, "training"))
+    job = checked(IHDiffJobConfig, values, "training")
+    try:
+        made = run_flow(train_ihdiff, prefect, job)
+    except TrainingError as error:  # one sentence; what the trainer said of it is above, and in the log that it names
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
     click.echo(f"checkpoint: {given['out'] / 'model.safetensors'}")
     if made.finished:
         click.echo(f"card:       {given['out'] / 'README.md'}")

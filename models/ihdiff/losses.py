@@ -2,7 +2,7 @@
 
 The paper gives the terms and not how they are reduced. Here each hand's term is the mean over its entries and over the batch,
 and both hands are added; lengths are metres. The collision loss is summed over vertices (a mean of 1,556 would vanish beside
-the rest) and averaged over the batch. Entries of the matrix that never vary take no part.
+the rest) and averaged over the batch. Entries of the matrix that never vary take no part: the networks leave them 0.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ class LossConfig:
     collision: float = 0.1
     """Of L_col, metres summed over vertices; 0: not computed."""
     collision_share: float = 1.0
-    """Share of a batch, the least noised hands, in which collisions are looked for."""
+    """Share of a batch, the least noised hands, in which collisions are looked for; the others count as free of them."""
 
     __pydantic_config__ = {"extra": "forbid", "use_attribute_docstrings": True}  # noqa: RUF012
 
@@ -96,7 +96,7 @@ class Losses:
         if self.offsets:
             rows = cleanest.argsort(descending=True)[: max(1, round(weights.collision_share * len(x)))]
             found = self.offsets(believed.right[rows], believed.left[rows])
-            terms["collision"] = weights.collision * found.abs().sum((1, 2)).mean()
+            terms["collision"] = weights.collision * found.abs().sum() / len(x)
         return terms
 
 

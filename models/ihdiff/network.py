@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from models.ihdiff.representation import COLUMNS, JOINTS, LEFT, RIGHT, ROWS
+from models.ihdiff.representation import COLUMNS, JOINTS, LEFT, RIGHT, ROWS, constant_entries
 
 POSITIONS = ("place", "learnt")
 """Names of parameters that are tokens or say where a token stands."""
@@ -82,12 +82,26 @@ class Denoiser(nn.Module):
         time = self.step(sinusoid(step, self.config.width).to(noised.dtype))[:, None]
         right, left = (enter(noised[:, rows]) for enter, rows in zip(self.enter, (RIGHT, LEFT), strict=True))
         right, left = self.mixer(time, right, left)
-        scaled = torch.cat([leave(hand) for leave, hand in zip(self.leave, (right, left), strict=True)], dim=1)
+        scaled = leave_tokens(self.leave, right, left)
         return CleanHands(scaled, self.shape(scaled))
 
 
+def leave_tokens(
+    leave: nn.ModuleList, right: Float[Tensor, "b 21 c"], left: Float[Tensor, "b 21 c"]
+) -> Float[Tensor, "b 42 9"]:
+    """The matrix of both hands' tokens, in float32 whatever they are in; entries that never vary are 0, as they are scaled."""
+    with torch.autocast(right.device.type, enabled=False):
+        hands = [layer(hand.to(layer.weight)) for layer, hand in zip(leave, (right, left), strict=True)]
+        scaled = torch.cat(hands, dim=1)
+        return scaled.masked_fill(constant_entries().to(scaled.device), 0.0)
+
+
 class Crossing(nn.Module):
-    """Self-attention in each hand, cross-attention between them, self-attention again: four SA and two CA stacks."""
+    """Self-attention in each hand, cross-attention between them, self-attention again: four SA and two CA stacks.
+
+    Tokens are normalised once, after the last stack: normalised after each, they lose how large their numbers were, which a
+    denoiser must tell to the last digit.
+    """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -95,6 +109,7 @@ class Crossing(nn.Module):
         self.first = nn.ModuleList(SelfAttention(config) for _ in range(2))
         self.cross = nn.ModuleList(CrossAttention(config) for _ in range(2))
         self.second = nn.ModuleList(SelfAttention(config) for _ in range(2))
+        self.norm = nn.ModuleList(nn.LayerNorm(config.width) for _ in range(2))
 
     def forward(
         self, time: Float[Tensor, "b 1 c"], right: Float[Tensor, "b 21 c"], left: Float[Tensor, "b 21 c"]
@@ -103,7 +118,9 @@ class Crossing(nn.Module):
         tokens = [torch.cat([time, hand], dim=1) + place for hand, place in zip((right, left), self.place, strict=True)]
         alone = [attend(hand) for attend, hand in zip(self.first, tokens, strict=True)]
         met = [self.cross[0](alone[0], alone[1]), self.cross[1](alone[1], alone[0])]
-        right, left = (attend(hand)[:, 1:] for attend, hand in zip(self.second, met, strict=True))
+        right, left = (
+            norm(attend(hand)[:, 1:]) for norm, attend, hand in zip(self.norm, self.second, met, strict=True)
+        )
         return right, left
 
 
@@ -114,43 +131,42 @@ class Joined(nn.Module):
         super().__init__()
         self.place = nn.Parameter(torch.empty(1 + ROWS, config.width))
         self.all = SelfAttention(config, 6 * config.depth)
+        self.norm = nn.LayerNorm(config.width)
 
     def forward(
         self, time: Float[Tensor, "b 1 c"], right: Float[Tensor, "b 21 c"], left: Float[Tensor, "b 21 c"]
     ) -> tuple[Float[Tensor, "b 21 c"], Float[Tensor, "b 21 c"]]:
         """Both hands' joint tokens, enhanced."""
-        tokens = self.all(torch.cat([time, right, left], dim=1) + self.place)[:, 1:]
+        tokens = self.norm(self.all(torch.cat([time, right, left], dim=1) + self.place)[:, 1:])
         return tokens[:, RIGHT], tokens[:, LEFT]
 
 
 class SelfAttention(nn.Module):
-    """A stack of pre-norm Transformer encoder layers with GELU, normalised at its end."""
+    """A stack of pre-norm Transformer encoder layers with GELU; what follows the last stack normalises."""
 
     def __init__(self, config: NetworkConfig, depth: int = 0) -> None:
         super().__init__()
         self.layers = nn.ModuleList(_encoder_layer(config) for _ in range(depth or config.depth))
-        self.norm = nn.LayerNorm(config.width)
 
     def forward(self, tokens: Float[Tensor, "b n c"]) -> Float[Tensor, "b n c"]:
         """Enhanced tokens."""
         for layer in self.layers:
             tokens = layer(tokens)
-        return self.norm(tokens)
+        return tokens
 
 
 class CrossAttention(nn.Module):
-    """A stack of pre-norm layers in which one hand's tokens ask the other's."""
+    """A stack of pre-norm layers in which one hand's tokens ask the other's; not normalised at its end."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.layers = nn.ModuleList(CrossLayer(config) for _ in range(config.depth))
-        self.norm = nn.LayerNorm(config.width)
 
     def forward(self, asking: Float[Tensor, "b n c"], asked: Float[Tensor, "b m c"]) -> Float[Tensor, "b n c"]:
         """The asking hand's tokens, enhanced by the other's."""
         for layer in self.layers:
             asking = layer(asking, asked)
-        return self.norm(asking)
+        return asking
 
 
 class CrossLayer(nn.Module):

@@ -151,9 +151,9 @@ class Standard(nn.Module):
     """
 
     def __init__(self, mean: Float[Tensor, "42 9"] | None = None, std: Float[Tensor, "42 9"] | None = None) -> None:
-        """Without arguments nothing is scaled ("raw")."""
+        """Without arguments nothing is scaled ("raw"): entries that never vary become 0, the others stay as they are."""
         super().__init__()
-        self.register_buffer("mean", torch.zeros(ROWS, COLUMNS) if mean is None else mean)
+        self.register_buffer("mean", constant_values() if mean is None else mean)
         self.register_buffer("std", torch.ones(ROWS, COLUMNS) if std is None else std)
         self.register_buffer("constant", constant_entries(), persistent=False)
         self.register_buffer("values", constant_values(), persistent=False)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from models.ihdiff.diffusion import Samples
 from models.ihdiff.learning import Batch
 from models.ihdiff.losses import Losses, Truth
-from models.ihdiff.network import CleanHands, NetworkConfig, SelfAttention, ShapeEstimator, initialise
+from models.ihdiff.network import CleanHands, NetworkConfig, SelfAttention, ShapeEstimator, initialise, leave_tokens
 from models.ihdiff.representation import COLUMNS, LEFT, RIGHT, ROWS
 
 
@@ -97,8 +97,7 @@ class VAE(nn.Module):
     def decode(self, z: Float[Tensor, "b l c"]) -> CleanHands:
         """The hands of latent ones, which are standard normal over all hands."""
         tokens = self.decoder(z)
-        hands = [leave(tokens[:, rows]) for leave, rows in zip(self.leave, (RIGHT, LEFT), strict=True)]
-        scaled = torch.cat(hands, dim=1)
+        scaled = leave_tokens(self.leave, tokens[:, RIGHT], tokens[:, LEFT])
         return CleanHands(scaled, self.shape(scaled))
 
 
@@ -110,12 +109,13 @@ class Encoder(nn.Module):
         self.learnt = nn.Parameter(torch.empty(config.latents, config.width))
         self.place = nn.Parameter(torch.empty(ROWS, config.width))
         self.mix = SelfAttention(_stack(config))
+        self.norm = nn.LayerNorm(config.width)
         self.spread = nn.Linear(config.width, 2 * config.width)
 
     def forward(self, joints: Float[Tensor, "b 42 c"]) -> Latent:
         """The distribution of the latent tokens."""
         learnt = self.learnt.expand(len(joints), -1, -1)
-        tokens = self.mix(torch.cat([learnt, joints + self.place], dim=1))
+        tokens = self.norm(self.mix(torch.cat([learnt, joints + self.place], dim=1)))
         return Latent(*self.spread(tokens[:, : len(self.learnt)]).chunk(2, dim=-1))
 
 

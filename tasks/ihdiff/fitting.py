@@ -15,6 +15,7 @@ from torch import Tensor
 from dataset.assets.hand_files import load_hands
 from dataset.atomic import atomic_file
 from dataset.errors import InputError
+from dataset.readers import parquet
 from dataset.readers.checks import MAX_METRES
 from dataset.readers.conventions import rotation_to_z
 from dataset.readers.frame import UP
@@ -45,8 +46,7 @@ FITTED = SCHEMA.append(pa.field("distance_mm", pa.float64(), nullable=False))
 """With what is left of the distance to what was observed."""
 OBSERVED = ("joints_3d", "joints_2d", "vertices", *Side)
 """Columns, any of which a file of observations has."""
-_TOWARDS = np.array([0.35, -0.85, 0.5])
-_ACROSS = 4
+_TOWARDS, _ACROSS = np.array([0.35, -0.85, 0.5]), 4
 _INKS = ((178, 94, 52), (52, 94, 178))
 
 
@@ -71,8 +71,11 @@ class FitOrder:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if self.batch < 1 or not 1 <= self.steps <= STEPS or not 0 < self.start <= 1:
-            raise InputError(f"batch must be 1 or more, steps 1 to {STEPS}, start above 0 and not above 1")
+        good = 1 <= self.steps <= STEPS and 0 < self.start <= 1 and 0 <= (self.step_size or 0) < torch.inf
+        if self.batch < 1 or not good:
+            raise InputError(
+                f"batch must be 1 or more, steps 1 to {STEPS}, start above 0, at most 1, step size 0 or more"
+            )
         if fault := device_fault(self.device):
             raise InputError(f"device: {fault}")
 
@@ -120,8 +123,8 @@ def make_fits(order: FitOrder) -> FitFolder:
     captions = [f"{name}: {distance:.1f} mm" for name, distance in zip(names, distances, strict=True)]
     up = (0.0, -1.0, 0.0) if observed.camera is not None or order.observations.is_dir() else UP
     turn = Camera(np.eye(3), rotation_to_z(up), np.zeros(3), 0, 0)
-    drawn = order.out / "sheet", captions, poses, observed, kept[:MOST], turn, hands
-    pictures = write_pictures(*drawn) if order.sheet else ()
+    stem, seen = order.out / "sheet", kept[:MOST]
+    pictures = write_pictures(stem, captions, poses, observed, seen, turn, hands) if order.sheet else ()
     return FitFolder(table, pictures, len(names), lost, float(np.median(distances)))
 
 
@@ -136,7 +139,6 @@ def read_observations(path: Path, hands: Hands) -> tuple[list[str], Observations
         InputError: it cannot be read, has none of these columns, or a row of it cannot be used.
     """
     rows = _Rows(path, _joints_of_images(path) if path.is_dir() else _table(path))
-    size = sum(len(hand.v_template) for hand in hands.values())
     joints, mask = rows.points("joints_3d", ROWS, 3), rows.column("joints_3d_seen", ROWS, bool)
     pixels, cameras = rows.points("joints_2d", ROWS, 2), rows.points("camera_K", 3, 3)
     known = None if joints is None else joints.isfinite().all(-1)
@@ -146,7 +148,7 @@ def read_observations(path: Path, hands: Hands) -> tuple[list[str], Observations
         joints_2d=pixels,
         joints_2d_seen=None if pixels is None else pixels.isfinite().all(-1),
         camera=None if pixels is None else cameras,
-        vertices=rows.points("vertices", size, 3),
+        vertices=rows.points("vertices", sum(len(hand.v_template) for hand in hands.values()), 3),
         regressed=pack(batch_of(read_frames(path, hands)), hands) if "right" in rows.table.column_names else None,
         placed=True,
     )
@@ -170,7 +172,10 @@ class _Rows:
     @property
     def names(self) -> list[str]:
         given = self.table["pose_id"].to_pylist() if "pose_id" in self.table.column_names else [None] * len(self.table)
-        return [str(name) if name else f"{self.path.stem}-{row:06d}" for row, name in enumerate(given)]
+        names = [parquet.row_name(name and str(name), f"{self.path.stem}-{row:06d}") for row, name in enumerate(given)]
+        if len({*names}) < len(names):
+            raise InputError(f"{self.path}: pose_id has a name twice; give every hand pair its own")
+        return names
 
     def points(self, name: str, count: int, each: int) -> Float[Tensor, "n p c"] | None:
         """A column of points; NaN for null."""

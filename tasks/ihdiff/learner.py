@@ -34,9 +34,14 @@ class LearningData:
     """Everything a network learns from, as the network sees it, in memory."""
 
     train: Batch
-    validation: Batch
+    validation: Batch | None
+    """Poses not learnt from; None where none were held back."""
     standard: Standard
     hands: dict[Side, HandModel]
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "LearningData":
+        """Itself: the moving average of the weights copies its learner."""
+        return self
 
 
 class Batches(IterableDataset):
@@ -44,7 +49,9 @@ class Batches(IterableDataset):
 
     def __init__(self, data: Batch, config: IHDiffTraining, first: int, rank: int, devices: int, parts: int) -> None:
         self.data, self.config, self.first = data, config, first
-        self.rank, self.devices, self.parts = rank, devices, parts
+        self.rank, self.devices = rank, devices
+        self.parts = min(parts, max(1, min(config.optimiser.batch, len(data.x)) // devices))
+        """As many on every device, or some would wait for others."""
 
     def __iter__(self) -> Iterator[list[Batch]]:
         for step in range(self.first, steps_of(self.config.optimiser, len(self.data.x))):
@@ -98,7 +105,10 @@ class Learner(LightningModule):
         whole = sum(len(part.x) for part in parts)
         sums: Terms = {}
         for index, part in enumerate(parts):
-            terms = self.terms_of(part, generator(self.config.seed, "noise", self.global_step, self.global_rank, index))
+            here = self.global_step, self.global_rank, index
+            dropout = generator(self.config.seed, "dropout", *here).initial_seed()
+            torch.manual_seed(dropout)  # noqa: TID251 - dropout takes no generator
+            terms = self.terms_of(part, generator(self.config.seed, "noise", *here))
             share = len(part.x) / whole
             self.manual_backward(share * sum(terms.values()))
             sums = {name: sums.get(name, 0.0) + share * value.detach() for name, value in terms.items()}

@@ -8,6 +8,7 @@ import torch
 from dataset.atomic import atomic_write
 from hands.ray_collision import colliding
 from models.ihdiff.diffusion import Samples, Schedule, sample, standard_noise
+from models.ihdiff.learning import Batch
 from models.ihdiff.metrics import average_pairwise_distance_mm, contact
 from models.ihdiff.representation import Surfaces, surfaces
 from models.ihdiff.vae import sample_vae
@@ -19,9 +20,11 @@ from tasks.ihdiff.quick_picture import quick_picture
 def look(learner: Learner, step: int, out: Path) -> dict[str, float]:
     """Metrics by the names of docs/training-jobs.md; pictures of the samples go to `out`/pictures."""
     data, offsets = learner._held
-    terms = learner.validation_terms(type(data.validation)(*(value.to(learner.device) for value in data.validation)))
-    found = {f"loss/{name}": float(value) for name, value in terms.items()}
-    found = {"loss": sum(found.values()), **found}
+    found = {}
+    if data.validation:
+        terms = learner.validation_terms(Batch(*(value.to(learner.device) for value in data.validation)))
+        found = {f"loss/{name}": float(value) for name, value in terms.items()}
+        found = {"loss": sum(found.values()), **found}
     if count := learner.config.report.samples:
         drawn = draw(learner, count)
         meshes = surfaces(learner.losses.standard.restore(drawn.scaled), drawn.betas, learner.losses.hands)

@@ -59,11 +59,13 @@ class Reports(Callback):
             self._checkpoint(trainer, learner, step)
         if trainer.is_global_zero and report.validation and (last or step % report.validation == 0):
             self._look(trainer, learner, step)
-        if last and trainer.is_global_zero:
-            self.write(
-                {"step": step, "total_steps": learner.total, "seconds": round(self.seconds, 1), "finished": True}
-            )
         trainer.should_stop = trainer.should_stop or bool(asked)
+
+    def on_fit_end(self, trainer: Trainer, learner: LightningModule) -> None:
+        """The last line; also of a training that goes on from its last checkpoint, where no step is left."""
+        if trainer.is_global_zero and (step := trainer.global_step) >= learner.total:
+            seconds = round(max(self.seconds, learner.seconds), 1)
+            self.write({"step": step, "total_steps": learner.total, "seconds": seconds, "finished": True})
 
     def write(self, line: dict[str, Any]) -> None:
         """Add a line to the metrics."""

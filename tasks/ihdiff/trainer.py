@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from lightning.pytorch import Trainer
-from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -62,14 +62,16 @@ def train(config: IHDiffTraining, place: str, out: Path, parts: int = 1, resumed
         resumed: checkpoint to go on from.
 
     Raises:
-        InputError: no poses to learn from.
+        InputError: no poses to learn from, or fewer in a step than devices.
     """
     with explained(out):
         out.mkdir(parents=True, exist_ok=True)
     data, notes = learning_data(config, place)
     rank, devices = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if (batch := min(config.optimiser.batch, len(data.train.x))) < devices:
+        raise InputError(f"a step has {batch} hand pairs for {devices} devices; raise optimiser.batch or take fewer")
     learner = Learner(config, data, collisions(config, data.hands))
-    averaging = [EMAWeightAveraging(decay=config.optimiser.ema, use_buffers=False)] if config.optimiser.ema else []
+    averaging = [moving_average(config.optimiser.ema)] if config.optimiser.ema else []
     reports = Reports(out, look, notes | {"model": config.model, "config": config.model_dump(mode="json")})
     trainer = Trainer(
         **_devices(),
@@ -103,9 +105,8 @@ def learning_data(config: IHDiffTraining, place: str) -> tuple[LearningData, dic
     if not len(splits["train"]):
         raise InputError(f"{place}: has no poses of the split 'train' to learn from")
     train = _batch(splits["train"], hands, wish)
-    held = splits["validation"] if len(splits["validation"]) else splits["train"]
-    seen = held[spread(len(held), config.report.validation_poses)]
-    validation = _batch(seen, hands, wish.model_copy(update={"mirror": False}))
+    held = splits["validation"][spread(len(splits["validation"]), config.report.validation_poses)]
+    validation = _batch(held, hands, wish.model_copy(update={"mirror": False})) if len(held) else None
     standard = Standard.of(train.x) if wish.standardise else Standard()
     notes = {
         "data": poses.about,
@@ -144,6 +145,18 @@ def collisions(config: IHDiffTraining, hands: dict[Side, HandModel]) -> Offsets 
         return built[right.device].offsets(right, left)
 
     return offsets
+
+
+def moving_average(decay: float) -> WeightAveraging:
+    """The average of the weights. It forgets faster at first, or a short training would keep what it began with."""
+
+    @torch.no_grad()
+    def mean(old: Tensor, new: Tensor, seen: Tensor) -> Tensor:
+        return new.lerp(old, ((1 + seen) / (10 + seen)).clamp(max=decay).to(old))
+
+    # Lightning asks for the network's device before it is moved there.
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else None
+    return WeightAveraging(device, use_buffers=False, avg_fn=mean)
 
 
 def is_finished(out: Path) -> bool:

@@ -16,12 +16,14 @@ class Trainer:
     """The table of the dataset that it learns from."""
     settings: tuple[str, ...] = ()
     """KEY=VALUE that make the module train this network and not another; the job's overrides come after them."""
+    needs: tuple[str, ...] = ()
+    """Packages of the extra `train` that it imports."""
 
     def check(self) -> None:
         """Refuse before any work what this version cannot train.
 
         Raises:
-            InputError: there is no such module.
+            InputError: there is no such module, or a package that it needs is not installed.
         """
         try:
             found = find_spec(self.module)
@@ -31,9 +33,13 @@ class Trainer:
             found = None
         if found is None:
             raise InputError(f"this version of render-ih has no trainer for {self.network} yet")
+        if missing := [name for name in self.needs if find_spec(name) is None]:
+            raise InputError(
+                f"training {self.network} needs {', '.join(missing)}, not installed here; pip install 'render-ih[train]'"
+            )
 
 
-IHDIFF = Trainer("IHDiff", "tasks.ihdiff.trainer", "poses", ("model=ihdiff",))
-VAE = Trainer("VAE", "tasks.ihdiff.trainer", "poses", ("model=vae",))
+IHDIFF = Trainer("IHDiff", "tasks.ihdiff.trainer", "poses", ("model=ihdiff",), ("diffusers", "lightning"))
+VAE = Trainer("VAE", "tasks.ihdiff.trainer", "poses", ("model=vae",), ("diffusers", "lightning"))
 """The baseline that IHDiff is compared with."""
 TRANSHAND = Trainer("TransHand", "models.transhand.train", "images")

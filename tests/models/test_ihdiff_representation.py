@@ -216,12 +216,14 @@ def test_the_scale_of_one_pair_comes_back_too(placed, hands):
     torch.testing.assert_close(standard.restore(standard.scale(other)), other, rtol=0, atol=1e-6)
 
 
-def test_raw_scales_nothing(draws):
-    x = torch.randn(3, 42, 9, generator=draws)
-    assert torch.equal(Standard().scale(x), x)
-    restored, constant = Standard().restore(x), constant_entries()
-    assert torch.equal(restored[:, ~constant], x[:, ~constant])
-    assert torch.equal(restored[:, constant], constant_values()[constant].expand(3, -1))
+def test_raw_scales_nothing_but_what_never_varies(draws):
+    x, constant = torch.randn(3, 42, 9, generator=draws), constant_entries()
+    x[:, constant] = constant_values()[constant]
+    scaled = Standard().scale(x)
+    assert torch.equal(scaled[:, ~constant], x[:, ~constant]) and (scaled[:, constant] == 0).all()
+    assert torch.equal(Standard().restore(scaled), x)
+    astray = Standard().restore(scaled + 1)
+    assert torch.equal(astray[:, constant], x[:, constant]) and torch.equal(astray[:, ~constant], x[:, ~constant] + 1)
 
 
 def test_the_scale_is_kept_with_the_weights(placed, hands):

@@ -60,6 +60,13 @@ def test_joints_are_read_and_nan_or_null_is_not_seen(write, joints, hands):
     assert torch.equal(found.known("joints_3d")[0], joints[0])
 
 
+def test_names_are_files_in_the_folder_and_no_two_are_alike(write, joints, hands):
+    names, _ = read_observations(write(pose_id=["../../a", "b c", "d/e"], joints_3d=flat(joints)), hands)
+    assert names == [".._.._a", "b_c", "d_e"]
+    with pytest.raises(InputError, match="pose_id has a name twice; give every hand pair its own"):
+        read_observations(write(pose_id=["a", "b", "a"], joints_3d=flat(joints)), hands)
+
+
 def test_a_mask_and_nan_both_hide(write, joints, hands):
     rows, mask = flat(joints), torch.ones(3, 42, dtype=torch.bool)
     rows[0][0], mask[0, 7] = NAN, False
@@ -131,6 +138,7 @@ def test_no_file_and_no_observation(tmp_path, write, hands):
             "row 1 (b): joints_3d show a hand .* are they in millimetres",
         ),
         (lambda rows: [number + 20 for number in rows[1]], "row 1 (b): .* 34.* m away; are they in millimetres"),
+        (lambda rows: [5 * number for number in rows[1]], "row 1 (b): joints_3d show a hand .* give metres"),
         (lambda rows: [number / 100 for number in rows[1]], "row 1 (b): joints_3d show a hand .* give metres"),
         (lambda rows: rows[1][:6] + [NAN] * 120, "need a regressor's answer, vertices, 3 seen joints"),
     ],
@@ -165,7 +173,7 @@ def test_other_columns_are_checked_too(write, joints, poses, hands):
 
 
 def test_orders_that_make_no_sense_are_refused(tmp_path):
-    for wrong in ({"batch": 0}, {"steps": 0}, {"steps": 1001}, {"start": 0.0}, {"start": 1.5}):
+    for wrong in ({"batch": 0}, {"steps": 0}, {"steps": 1001}, {"start": 0.0}, {"start": 1.5}, {"step_size": NAN}):
         with pytest.raises(InputError, match="batch must be 1 or more, steps 1 to 1000, start above 0"):
             FitOrder(tmp_path, tmp_path, tmp_path, **wrong)
     with pytest.raises(InputError, match="device: 'tpu9' is no device"):

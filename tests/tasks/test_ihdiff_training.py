@@ -24,7 +24,7 @@ from models.ihdiff.representation import COLUMNS, ROWS, surfaces
 from tasks.ihdiff.job_config import recipe
 from tasks.ihdiff.learner import Batches, rate_at, steps_of
 from tasks.ihdiff.sheets import write_poses
-from tasks.ihdiff.trainer import learning_data, newest, step_of, train
+from tasks.ihdiff.trainer import is_finished, learning_data, moving_average, newest, step_of, train
 from tasks.ihdiff.training_config import IHDiffTraining, OptimiserConfig, load_training
 
 TINY = (
@@ -107,11 +107,13 @@ def test_mirroring_doubles_what_is_learnt_from(place):
     plain, notes = learning_data(tiny(), place)
     both, _ = learning_data(tiny("data.mirror=true"), place)
     assert len(both.train.x) == 2 * len(plain.train.x) == 2 * notes["poses"]["train"] > 0
-    assert len(both.validation.x) == len(plain.validation.x)
+    held = [data.validation and len(data.validation.x) for data in (plain, both)]
+    assert held[0] == held[1] == (min(4, notes["poses"]["validation"]) or None)
     scaled = plain.standard.scale(plain.train.x)
     assert scaled.mean(0).abs().max() < 1e-4
     raw, _ = learning_data(tiny("data.standardise=false"), place)
-    assert torch.equal(raw.standard.scale(raw.train.x), raw.train.x)
+    assert (raw.standard.std == 1).all()
+    torch.testing.assert_close(raw.standard.restore(raw.standard.scale(raw.train.x)), plain.train.x, rtol=0, atol=0)
 
 
 # --- a training
@@ -139,7 +141,7 @@ def test_a_training_leaves_what_the_contract_promises(model, place, tmp_path):
 
 
 def test_a_training_that_goes_on_ends_in_the_same_weights(place, tmp_path):
-    config = tiny("network.dropout=0.0")
+    config = tiny()  # with dropout
     train(config, place, tmp_path / "whole")
     resumed = tmp_path / "whole" / "checkpoints" / "step-00000003.ckpt"
     train(config, place, tmp_path / "cut", resumed=resumed)
@@ -153,6 +155,35 @@ def test_a_batch_in_parts_is_the_same_batch(place):
     data, _ = learning_data(config, place)
     ((one,),), (parts,) = (list(Batches(data.train, config, 0, 0, 1, count)) for count in (1, 2))
     assert len(parts) == 2 and torch.equal(one.x, torch.cat([part.x for part in parts]))
+
+
+def test_a_training_killed_behind_its_last_checkpoint_ends_all_the_same(place, tmp_path):
+    config = tiny("report.validation=0", "losses.collision=0")
+    train(config, place, tmp_path)
+    told = (tmp_path / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "metrics.jsonl").write_text("".join(told[:-1]))
+    train(config, place, tmp_path, resumed=newest(tmp_path))
+    end = lines(tmp_path)[-1]
+    assert len(lines(tmp_path)) == len(told) and end == end | {"step": 6, "finished": True} and end["seconds"] > 0
+
+
+def test_devices_have_as_many_parts_and_none_is_idle(place, tmp_path, monkeypatch):
+    data = Batch(torch.zeros(20, ROWS, COLUMNS), torch.zeros(20, 20))
+    config = tiny("optimiser.batch=10", "optimiser.steps=1")
+    counts = [[len(part.x) for part in next(iter(Batches(data, config, 0, rank, 4, 3)))] for rank in range(4)]
+    assert counts == [[2, 1], [2, 1], [1, 1], [1, 1]]
+    monkeypatch.setenv("WORLD_SIZE", "9")
+    with pytest.raises(InputError, match="a step has 8 hand pairs for 9 devices"):
+        train(tiny(), place, tmp_path)
+
+
+def test_the_average_of_a_short_training_is_not_what_it_began_with():
+    average = moving_average(0.9999)._kwargs["avg_fn"]
+    mean = torch.zeros(1)
+    for seen in range(1, 100):
+        mean = average(mean, torch.ones(1), torch.tensor(seen))
+    assert 0.99 < mean.item() <= 1
+    assert average(torch.zeros(1), torch.ones(1), torch.tensor(10**6)).item() == pytest.approx(1e-4, rel=1e-3)
 
 
 def test_sigterm_saves_and_the_next_start_goes_on(place, tmp_path):
@@ -176,10 +207,7 @@ def test_sigterm_saves_and_the_next_start_goes_on(place, tmp_path):
         [*command, "--set", f"optimiser.steps={reached + 2}"], env=environment, check=True, capture_output=True
     )
     assert lines(tmp_path)[-1] == lines(tmp_path)[-1] | {"step": reached + 2, "finished": True}
-    again = subprocess.run(
-        [*command, "--set", "optimiser.steps=9"], env=environment, check=True, capture_output=True, text=True
-    )
-    assert "Reading" not in again.stderr  # finished: it ends at once
+    assert is_finished(tmp_path)  # another start would end at once
 
 
 # --- what is refused
