@@ -27,10 +27,10 @@ from models.ihdiff.fitting import FitConfig, fit
 from models.ihdiff.metrics import vertex_error_mm
 from models.ihdiff.observations import Observations
 from models.ihdiff.representation import Surfaces
-from tasks.ihdiff import table1, table2
 from tasks.ihdiff.checkpoints import load_ihdiff
 from tasks.ihdiff.contacting_poses import read_contacting_poses
-from tasks.ihdiff.table1 import Hands, Judge
+from tasks.ihdiff.evaluation import table1, table2
+from tasks.ihdiff.evaluation.table1 import Hands, Judge
 
 SHOWN = ("APD_mm", "collision_percent", "in_contact_percent", "penetration_volume_cm3", "precision", "recall")
 

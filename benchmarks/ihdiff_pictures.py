@@ -43,11 +43,11 @@ from rendering.supervisor import Renderer
 from rendering.surface import HandSurface
 from tasks.ihdiff.checkpoints import load_ihdiff
 from tasks.ihdiff.contacting_poses import read_contacting_poses
-from tasks.ihdiff.evaluation import load_network
+from tasks.ihdiff.evaluation.evaluate import load_network
+from tasks.ihdiff.evaluation.table1 import generator
+from tasks.ihdiff.evaluation.table2 import fitted_in_batches, fitting, packed_in_blocks
 from tasks.ihdiff.sampling import Draws, draw, draw_given
-from tasks.ihdiff.table1 import generator
-from tasks.ihdiff.table2 import fitted_in_batches, fitting, packed_in_blocks
-from tasks.ihdiff.trainer import spread
+from tasks.ihdiff.training.trainer import spread
 from tasks.progress import bar, say
 
 Hands, Network = dict[Side, HandModel], IHDiff | TrainedVAE
@@ -260,7 +260,6 @@ def picture_of(pair: Pair, camera: Camera, renderer: Renderer) -> Image.Image:
         return Image.new("RGB", (SIZE, SIZE), EMPTY)
     away = {side: BELOW if pair.alone not in (None, side) else np.zeros(3) for side in Side}
     fine = {side: renderer.surfaces[side].vertices(pair.vertices[side]) + away[side] for side in Side}
-    skins = load_skins()
     job = RenderJob(
         right=fine[Side.RIGHT].astype(np.float32),
         left=fine[Side.LEFT].astype(np.float32),
@@ -269,8 +268,8 @@ def picture_of(pair: Pair, camera: Camera, renderer: Renderer) -> Image.Image:
         hdri_rotation=0.5,
         hdri_strength=1.0,
         exposure=0.0,
-        skin_right=skins["tan"],
-        skin_left=skins["fair_ruddy"],
+        skin_right=load_skins()["tan"],
+        skin_left=load_skins()["fair_ruddy"],
         samples=8,
     )
     try:

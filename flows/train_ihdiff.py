@@ -6,9 +6,9 @@ check → launch, again from the newest checkpoint where that helps → record �
 from prefect import flow
 
 from flows.operation.refusals import refuses_plainly
-from tasks.ihdiff.job_config import IHDiffJobConfig
-from tasks.ihdiff.trained import evaluate_trained, sample_trained, write_card
-from tasks.ihdiff.training_job import check_poses
+from tasks.ihdiff.training.job_config import IHDiffJobConfig
+from tasks.ihdiff.training.job_data import check_poses
+from tasks.ihdiff.training.trained import evaluate_trained, sample_trained, write_card
 from tasks.training_job.config import check_trainer_config
 from tasks.training_job.job import TrainingResult, open_job
 from tasks.training_job.steps import launch_trainer, record_result

@@ -11,7 +11,7 @@ from dashboard.training.job import TrainingHealth
 from dashboard.training.names import Metric, figure, headline, metric, ordered, spoken
 from dashboard.training.watched import TrainingState
 from dashboard.wording import count, duration, number, rate, share
-from tasks.ihdiff.job_config import IHDiffJobConfig
+from tasks.ihdiff.training.job_config import IHDiffJobConfig
 from tasks.training_job.config import TrainingJobConfig
 from tasks.training_job.trainer import IHDIFF, TRANSHAND, VAE
 

@@ -60,8 +60,8 @@ def ihdiff(
     PLACE holds poses: a dataset's folder or s3:// URL, or KIND=PATH (docs/pose-sources.md). A network that is not given is
     a row less.
     """
-    from tasks.ihdiff.evaluation import Evaluation
-    from tasks.ihdiff.evaluation import evaluate as tables_of
+    from tasks.ihdiff.evaluation.evaluate import Evaluation
+    from tasks.ihdiff.evaluation.evaluate import evaluate as tables_of
 
     given = {
         "ihdiff": checkpoint,

@@ -94,7 +94,7 @@ def _train(
     click.echo("render-ih: loading", err=True)
     from flows.operation.definition import checked
     from flows.train_ihdiff import train_ihdiff
-    from tasks.ihdiff.job_config import IHDiffJobConfig
+    from tasks.ihdiff.training.job_config import IHDiffJobConfig
     from tasks.recording.run_flow import run_flow
     from tasks.training_job.failures import TrainingError
 

@@ -32,11 +32,11 @@ from models.ihdiff.direct import DirectConfig
 from models.ihdiff.fitting import FitConfig
 from models.ihdiff.observations import Observations, check
 from models.ihdiff.representation import JOINTS, ROWS, pack, unpack
-from tasks.ihdiff import table1
 from tasks.ihdiff.checkpoints import checkpoint_file, hand_checksum, load_ihdiff
+from tasks.ihdiff.evaluation import table1
+from tasks.ihdiff.evaluation.table2 import fitted_in_batches, fitting
+from tasks.ihdiff.evaluation.table3 import STEP, batch_of, read_frames
 from tasks.ihdiff.sheets import MOST, SCHEMA, SIZE, draw_pairs, open_folder, write_meshes, write_poses
-from tasks.ihdiff.table2 import fitted_in_batches, fitting
-from tasks.ihdiff.table3 import STEP, batch_of, read_frames
 from tasks.progress import say
 
 Hands = dict[Side, HandModel]

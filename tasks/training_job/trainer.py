@@ -39,7 +39,7 @@ class Trainer:
             )
 
 
-IHDIFF = Trainer("IHDiff", "tasks.ihdiff.trainer", "poses", ("model=ihdiff",), ("diffusers", "lightning"))
-VAE = Trainer("VAE", "tasks.ihdiff.trainer", "poses", ("model=vae",), ("diffusers", "lightning"))
+IHDIFF = Trainer("IHDiff", "tasks.ihdiff.training.trainer", "poses", ("model=ihdiff",), ("diffusers", "lightning"))
+VAE = Trainer("VAE", "tasks.ihdiff.training.trainer", "poses", ("model=vae",), ("diffusers", "lightning"))
 """The baseline that IHDiff is compared with."""
 TRANSHAND = Trainer("TransHand", "models.transhand.train", "images")

@@ -14,7 +14,7 @@ from hands.referee import contains, winding_number
 from tests.hands.posed import varied_gestures
 
 pytest.importorskip("manifold3d")
-from tasks.ihdiff.penetration_volume import penetration_volume_cm3, shared_volume_cm3
+from tasks.ihdiff.evaluation.penetration_volume import penetration_volume_cm3, shared_volume_cm3
 
 
 def box(low: tuple[float, float, float], high: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:

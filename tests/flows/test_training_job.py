@@ -31,7 +31,7 @@ PATIENCE = 120.0
 RUN = """
 import json, sys
 from flows import train_ihdiff
-from tasks.ihdiff.job_config import IHDiffJobConfig
+from tasks.ihdiff.training.job_config import IHDiffJobConfig
 from tests.flows.test_training_job import TINY
 train_ihdiff.IHDIFF = TINY
 config = IHDiffJobConfig(**json.loads(sys.argv[1]))

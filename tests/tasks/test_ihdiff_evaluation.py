@@ -16,9 +16,9 @@ from models.ihdiff.checkpoint import IHDiff, TrainedVAE
 from models.ihdiff.network import Denoiser, NetworkConfig
 from models.ihdiff.representation import PackedHands, Placement, Standard, Surfaces, pack
 from models.ihdiff.vae import VAE, VAEConfig
-from tasks.ihdiff import table1, table2, table3
+from tasks.ihdiff.evaluation import table1, table2, table3
+from tasks.ihdiff.evaluation.table1 import Judge
 from tasks.ihdiff.sheets import write_poses
-from tasks.ihdiff.table1 import Judge
 from tests.models.gaussian_hands import GaussianDenoiser, varied_gestures
 
 NAMES = ["clasp", "prayer", "hand_heart", "fist_bump"]

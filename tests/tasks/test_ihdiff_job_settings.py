@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from dataset.errors import InputError
-from tasks.ihdiff.job_config import IHDiffJobConfig
-from tasks.ihdiff.training_job import check_poses
+from tasks.ihdiff.training.job_config import IHDiffJobConfig
+from tasks.ihdiff.training.job_data import check_poses
 from tasks.training_job.trainer import IHDIFF, VAE, Trainer
 
 

@@ -21,11 +21,11 @@ from hands.pose import TwoHandPose, mirrored_hands
 from models.ihdiff.checkpoint import load, load_vae
 from models.ihdiff.learning import Batch
 from models.ihdiff.representation import COLUMNS, ROWS, surfaces
-from tasks.ihdiff.job_config import recipe
-from tasks.ihdiff.learner import Batches, rate_at, steps_of
 from tasks.ihdiff.sheets import write_poses
-from tasks.ihdiff.trainer import is_finished, learning_data, moving_average, newest, step_of, train
-from tasks.ihdiff.training_config import IHDiffTraining, OptimiserConfig, load_training
+from tasks.ihdiff.training.config import IHDiffTraining, OptimiserConfig, load_training
+from tasks.ihdiff.training.job_config import recipe
+from tasks.ihdiff.training.learner import Batches, rate_at, steps_of
+from tasks.ihdiff.training.trainer import is_finished, learning_data, moving_average, newest, step_of, train
 
 TINY = (
     "network={width: 16, heads: 2, depth: 1, dropout: 0.1, shape_width: 8}",
@@ -190,7 +190,7 @@ def test_sigterm_saves_and_the_next_start_goes_on(place, tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     words = ["--dataset", place, "--out", str(tmp_path), "--batch-scale", "1"]
     settings = [word for one in (*TINY, "report.validation=0", "report.checkpoint=100000") for word in ("--set", one)]
-    command = [sys.executable, "-m", "tasks.ihdiff.trainer", *words, *settings]
+    command = [sys.executable, "-m", "tasks.ihdiff.training.trainer", *words, *settings]
     endless = subprocess.Popen(
         [*command, "--set", "optimiser.steps=100000"], env=environment, stderr=subprocess.PIPE, text=True
     )

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from dataset.atomic import atomic_write
 from models.ihdiff.checkpoint import FILE, IHDiff, TrainedVAE, load, load_vae
-from tasks.ihdiff.card import model_card
-from tasks.ihdiff.evaluation import Evaluated, Evaluation, evaluate
+from tasks.ihdiff.evaluation.evaluate import Evaluated, Evaluation, evaluate
 from tasks.ihdiff.sampling import Draws, SampleFolder, SamplingOrder, make_samples
+from tasks.ihdiff.training.card import model_card
 from tasks.observing.artifacts import show_training
 from tasks.progress import say
 from tasks.step import step

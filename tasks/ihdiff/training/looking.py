@@ -12,8 +12,8 @@ from models.ihdiff.learning import Batch
 from models.ihdiff.metrics import average_pairwise_distance_mm, contact
 from models.ihdiff.representation import Surfaces, surfaces
 from models.ihdiff.vae import sample_vae
-from tasks.ihdiff.learner import Learner, generator
-from tasks.ihdiff.quick_picture import quick_picture
+from tasks.ihdiff.training.learner import Learner, generator
+from tasks.ihdiff.training.quick_picture import quick_picture
 
 
 @torch.no_grad()

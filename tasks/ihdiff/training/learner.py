@@ -19,7 +19,7 @@ from models.ihdiff.losses import Losses, Offsets
 from models.ihdiff.network import Denoiser
 from models.ihdiff.representation import Standard
 from models.ihdiff.vae import VAE, vae_terms
-from tasks.ihdiff.training_config import IHDiffTraining, OptimiserConfig
+from tasks.ihdiff.training.config import IHDiffTraining, OptimiserConfig
 
 Terms = dict[str, Float[Tensor, ""]]
 

@@ -27,7 +27,7 @@ from models.ihdiff.diffusion import Schedule, sample, standard_noise
 from models.ihdiff.metrics import align_right_wrist, average_pairwise_distance_mm, collision_percent, contact
 from models.ihdiff.representation import Surfaces, surfaces
 from models.ihdiff.vae import latent_noise, sample_vae
-from tasks.ihdiff.penetration_volume import penetration_volume_cm3, shared_volume_cm3
+from tasks.ihdiff.evaluation.penetration_volume import penetration_volume_cm3, shared_volume_cm3
 from tasks.progress import bar
 
 Hands = dict[Side, HandModel]

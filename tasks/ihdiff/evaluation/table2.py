@@ -28,7 +28,7 @@ from models.ihdiff.nearest import Bank, find_nearest, joints_of
 from models.ihdiff.observations import Observations
 from models.ihdiff.representation import PackedHands, Placement, Standard, Surfaces, pack
 from models.ihdiff.targets import Kind, Targets, spoil
-from tasks.ihdiff.table1 import ALL, NAMES, Hands, Judge, Result, Rows, generator, grid, shown
+from tasks.ihdiff.evaluation.table1 import ALL, NAMES, Hands, Judge, Result, Rows, generator, grid, shown
 from tasks.progress import bar, say
 
 OnStep = Callable[[int], None]

@@ -14,7 +14,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from dataset.atomic import atomic_file
 from models.ihdiff.checkpoint import FILE, save
-from tasks.ihdiff.learner import Learner
+from tasks.ihdiff.training.learner import Learner
 from tasks.training_job.job import CHECKPOINTS, HEARTBEAT, METRICS
 
 Look = Callable[[Learner, int, Path], dict[str, float]]

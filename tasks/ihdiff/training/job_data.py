@@ -5,8 +5,8 @@ from pathlib import Path
 from dataset.errors import InputError
 from dataset.readers.formats import TWO_HANDS
 from dataset.readers.source import content_sha256
-from tasks.ihdiff.job_config import IHDiffJobConfig
-from tasks.ihdiff.training_config import IHDiffTraining, load_training
+from tasks.ihdiff.training.config import IHDiffTraining, load_training
+from tasks.ihdiff.training.job_config import IHDiffJobConfig
 from tasks.step import step
 from tasks.training_job.job import TrainingDataset
 from tasks.training_job.steps import check_dataset

@@ -1,6 +1,6 @@
 """Trains IHDiff or its VAE baseline in this process, as torchrun starts it: the contract of docs/training-jobs.md.
 
-python -m tasks.ihdiff.trainer --dataset PLACE --out DIR --batch-scale 1 [--config FILE] [--set KEY=VALUE]…
+python -m tasks.ihdiff.training.trainer --dataset PLACE --out DIR --batch-scale 1 [--config FILE] [--set KEY=VALUE]…
 """
 
 import argparse
@@ -30,10 +30,10 @@ from models.ihdiff.losses import Offsets
 from models.ihdiff.representation import Standard, pack
 from tasks.ihdiff.checkpoints import hand_checksum
 from tasks.ihdiff.contacting_poses import ContactingPoses, read_contacting_poses
-from tasks.ihdiff.learner import Batches, Learner, LearningData
-from tasks.ihdiff.looking import look
-from tasks.ihdiff.reporting import Reports
-from tasks.ihdiff.training_config import DataConfig, IHDiffTraining, load_training
+from tasks.ihdiff.training.config import DataConfig, IHDiffTraining, load_training
+from tasks.ihdiff.training.learner import Batches, Learner, LearningData
+from tasks.ihdiff.training.looking import look
+from tasks.ihdiff.training.reporting import Reports
 from tasks.training_job.job import CHECKPOINTS, METRICS
 
 PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed"}

@@ -25,12 +25,23 @@ from models.ihdiff.checkpoint import IHDiff, TrainedVAE
 from models.ihdiff.diffusion import STEPS
 from models.ihdiff.nearest import Bank
 from models.ihdiff.targets import KINDS
-from tasks.ihdiff import table1, table2, table3
 from tasks.ihdiff.checkpoints import checkpoint_file, hand_checksum, load_ihdiff, refuse_other_hands
 from tasks.ihdiff.contacting_poses import ContactingPoses, read_contacting_poses
-from tasks.ihdiff.table1 import ALL, NAMES, Hands, Judge, Part, Result, computed, plain, refuse_foreign, stored
-from tasks.ihdiff.table2 import Truth
-from tasks.ihdiff.table3 import Regressed
+from tasks.ihdiff.evaluation import table1, table2, table3
+from tasks.ihdiff.evaluation.table1 import (
+    ALL,
+    NAMES,
+    Hands,
+    Judge,
+    Part,
+    Result,
+    computed,
+    plain,
+    refuse_foreign,
+    stored,
+)
+from tasks.ihdiff.evaluation.table2 import Truth
+from tasks.ihdiff.evaluation.table3 import Regressed
 from tasks.progress import say
 
 OF_TABLE = {1: ("vae", "without_collision", "ihdiff"), 2: ("vae", "self_attention", "ihdiff"), 3: ("vae", "ihdiff")}

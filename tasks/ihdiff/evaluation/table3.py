@@ -26,8 +26,8 @@ from models.ihdiff.fitting import FitConfig
 from models.ihdiff.observations import Observations
 from models.ihdiff.placing import into_world
 from models.ihdiff.representation import PackedHands, Standard, Surfaces
-from tasks.ihdiff.table1 import ALL, NAMES, Hands, Judge, Result, Rows, grid
-from tasks.ihdiff.table2 import (
+from tasks.ihdiff.evaluation.table1 import ALL, NAMES, Hands, Judge, Result, Rows, grid
+from tasks.ihdiff.evaluation.table2 import (
     LEGEND,
     Found,
     OnStep,

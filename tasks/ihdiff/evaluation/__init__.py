@@ -1,0 +1,1 @@
+"""The tables of IHDiff's paper for networks of one's own."""

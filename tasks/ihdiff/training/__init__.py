@@ -1,0 +1,1 @@
+"""Training IHDiff and its baseline: what a job is told, the trainer that torchrun starts, and what is made of the result."""
