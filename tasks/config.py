@@ -60,6 +60,8 @@ class SourceConfig(_Part):
     @model_validator(mode="before")
     @classmethod
     def _kind_and_path_in_one(cls, values: object) -> object:
+        if isinstance(values, dict) and len(values) == 1 and list(values.values()) == [None]:
+            values = next(iter(values))  # YAML reads `ihdiff:` as a key
         if not isinstance(values, str):
             return values
         kind, sign, path = values.partition(":")

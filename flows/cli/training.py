@@ -105,8 +105,8 @@ def _train(
     except TrainingError as error:  # one sentence; what the trainer said of it is above, and in the log that it names
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
-    click.echo(f"checkpoint: {given['out'] / 'model.safetensors'}")
-    if made.finished:
-        click.echo(f"card:       {given['out'] / 'README.md'}")
-    else:
+    for name, file in (("checkpoint", "model.safetensors"), ("card", "README.md")):
+        if (given["out"] / file).is_file():
+            click.echo(f"{name + ':':<11} {given['out'] / file}")
+    if not made.finished:
         click.echo(f"stopped at step {made.metrics.get('step', 0)}; the same command goes on from there")

@@ -94,10 +94,24 @@ def _read(path: Path, kind: str, build: Callable[[dict[str, Any]], nn.Module]) -
     if not all(value.isfinite().all() for value in tensors.values()):
         raise ValueError(f"{path}: has weights that are no numbers; {make}")
     try:
+        _refuse_oversized(about["network"], tensors)
         network, standard = _filled(build(about["network"]), tensors)
         return network, standard, dict(about["notes"])
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path}: its weights do not fit the network it describes; {make}") from error
+
+
+def _refuse_oversized(sizes: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Sizes that the file's own tensors do not bear out would only cost memory.
+
+    Raises:
+        ValueError: there are such.
+    """
+    widths = {"width": "network.enter.0.weight", "shape_width": "network.shape.layers.0.weight"}
+    wrong = [name for name, tensor in widths.items() if sizes[name] != len(tensors[tensor])]
+    wrong += [name for name in ("depth", "layers", "latents") if sizes.get(name, 0) > len(tensors)]
+    if wrong or sizes["ratio"] > max(max(value.shape, default=0) for value in tensors.values()):
+        raise ValueError("sizes of another network")
 
 
 def _filled(network: nn.Module, tensors: dict[str, Tensor]) -> tuple[nn.Module, Standard]:

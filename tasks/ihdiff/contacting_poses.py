@@ -107,7 +107,7 @@ def read_contacting_poses(
     """
     if not within_mm > 0 or most < 0:
         raise InputError(f"within_mm is {within_mm:g} and most is {most}; give a distance above 0, and 0 or more poses")
-    kind, path = _place(place)
+    kind, path = kind_and_path(place)
     found = _read_recording(kind, Path(path), subset, hands, within_mm) if kind else _read_dataset(path, hands)
     distances = 1000 * _distances_apart(found.poses, hands)
     near = (distances < within_mm).nonzero()[:, 0].tolist()
@@ -127,8 +127,14 @@ def read_contacting_poses(
     return every[kept]
 
 
-def _place(place: str) -> tuple[str, str]:
-    """Kind and path of a recording; an empty kind and the place itself of a dataset."""
+def kind_and_path(place: str) -> tuple[str, str]:
+    """Kind and path of a recording; an empty kind and the place itself of a dataset.
+
+    Raises:
+        InputError: no such kind, no such file, or a file where a dataset's folder must be.
+    """
+    if Path(place).is_file():
+        raise InputError(f"{place}: is a file; a table of poses is named parquet={place}")
     kind, sign, path = place.partition("=")
     if not sign or "/" in kind or Path(place).exists():
         return "", place

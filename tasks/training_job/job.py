@@ -105,7 +105,7 @@ def open_job(trainer: Trainer, config: TrainingJobConfig, dataset: TrainingDatas
     with _locked(config.out, config.nodes) as place:
         there = _read(config.out / FILE)
         if there:
-            _refuse_other(config.out, there, trainer, dataset)
+            _refuse_other(config, there, trainer, dataset)
         job = TrainingJob(trainer, config, dataset, place, there.get("attempts", []))
         job.note()
         yield job
@@ -127,10 +127,13 @@ def _locked(out: Path, nodes: int) -> Iterator[int]:
         yield place
 
 
-def _refuse_other(out: Path, there: dict[str, Any], trainer: Trainer, dataset: TrainingDataset) -> None:
+def _refuse_other(config: TrainingJobConfig, there: dict[str, Any], trainer: Trainer, dataset: TrainingDataset) -> None:
+    """Where a trainer has left a checkpoint, only the same training goes on; where it refused its data, other data may come."""
+    out = config.out
     if there["network"] != trainer.network:
         raise InputError(f"{out}: holds a training of {there['network']}; give {trainer.network} another folder")
-    if not set(there["dataset"]["runs"]) <= set(dataset.runs):
+    is_begun = any(not is_partial(path) for path in (out / CHECKPOINTS).glob("*"))
+    if is_begun and not set(there["dataset"]["runs"]) <= set(dataset.runs):
         raise InputError(
             f"{out}: holds a training on another dataset, {there['dataset']['url']}, and {dataset.url} is not that one grown; "
             "give another folder"

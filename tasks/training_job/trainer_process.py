@@ -11,6 +11,7 @@ import sys
 
 from torch.distributed.elastic.multiprocessing.errors import record
 
+from dataset.errors import InputError
 from tasks.training_job.kernel import die_with_parent
 
 SHOW_STACKS = signal.SIGUSR2
@@ -27,4 +28,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError:  # its sentence is on its way to the job; a traceback would only bury it
+        sys.exit(1)

@@ -159,6 +159,11 @@ def test_one_job_at_a_time_and_only_the_training_that_is_there(data, tmp_path):
         open_job(TINY, config, content).__enter__()
     with pytest.raises(InputError, match="holds a training of IHDiff; give TransHand another folder"):
         open_job(replace(TINY, network="TransHand"), config, content).__enter__()
+    with open_job(TINY, config, replace(content, runs=("what the trainer refused, mended",))):
+        pass  # nothing was learnt yet
+    with open_job(TINY, config, content) as job:
+        (job.out / "checkpoints").mkdir()
+        (job.out / "checkpoints" / "step-00000001.safetensors").touch()
     with pytest.raises(InputError, match="holds a training on another dataset"):
         open_job(TINY, config, replace(content, runs=("another run",))).__enter__()
     with open_job(TINY, config, replace(content, runs=("a run", "a run that was appended"))):

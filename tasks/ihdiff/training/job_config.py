@@ -36,7 +36,7 @@ class IHDiffJobConfig(TrainingJobConfig):
     @classmethod
     def _recipes_have_names(cls, value: object) -> object:
         """A word that is no file is a recipe's name."""
-        is_word = isinstance(value, str | Path) and str(value).isidentifier() and not Path(value).exists()
+        is_word = isinstance(value, str | Path) and str(value).isidentifier() and not Path(value).is_file()
         return recipe(str(value)) if is_word else value
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from dataset.errors import InputError
 from dataset.readers.formats import TWO_HANDS
 from dataset.readers.source import content_sha256
+from tasks.ihdiff.contacting_poses import kind_and_path
 from tasks.ihdiff.training.config import IHDiffTraining, load_training
 from tasks.ihdiff.training.job_config import IHDiffJobConfig
 from tasks.step import step
@@ -22,10 +22,8 @@ def check_poses(trainer: Trainer, config: IHDiffJobConfig) -> TrainingDataset:
     """
     ours = trainer in (IHDIFF, VAE)  # another trainer's keys are its own
     wish = load_training(config.config, (*trainer.settings, *config.overrides)) if ours else IHDiffTraining()
-    kind, sign, path = config.dataset.partition("=")
-    if not sign or kind not in TWO_HANDS:
+    kind, path = kind_and_path(config.dataset)
+    if not kind:
         return check_dataset(trainer, config)
-    if not Path(path).exists():
-        raise InputError(f"{path}: no such file or folder; give the one that holds the poses of {kind}")
     files = TWO_HANDS[kind].files(Path(path), wish.data.subset)
     return TrainingDataset(config.dataset, (content_sha256(files),), 0)

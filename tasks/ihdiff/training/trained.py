@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from dataset.atomic import atomic_write
+from dataset.errors import InputError
 from models.ihdiff.checkpoint import FILE, IHDiff, TrainedVAE, load, load_vae
 from tasks.ihdiff.evaluation.evaluate import Evaluated, Evaluation, evaluate
 from tasks.ihdiff.sampling import Draws, SampleFolder, SamplingOrder, make_samples
@@ -66,11 +67,17 @@ def write_card(job: TrainingJob, samples: SampleFolder | None, tables: Evaluated
 
 
 def published(job: TrainingJob) -> IHDiff | TrainedVAE | None:
-    """The network that the training has left; None when it left none."""
+    """The network that the training has left; None when it left none.
+
+    Raises:
+        InputError: what it left cannot be used.
+    """
+    if not (job.out / FILE).is_file():
+        return None
     try:
         return load_vae(job.out) if job.config.model == "vae" else load(job.out)
-    except ValueError:
-        return None
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _mano(model: IHDiff | TrainedVAE) -> Path | None:

@@ -4,6 +4,7 @@ python -m tasks.ihdiff.training.trainer --dataset PLACE --out DIR --batch-scale 
 """
 
 import argparse
+import logging
 import os
 import warnings
 from pathlib import Path
@@ -48,6 +49,8 @@ def main() -> None:
     words.add_argument("--config", type=Path)
     words.add_argument("--set", action="append", default=[])
     given = words.parse_args()
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # what it has to say besides is no news to anybody
     config = load_training(given.config, tuple(given.set))
     if not is_finished(given.out):
         train(config, given.dataset, given.out, max(1, round(1 / given.batch_scale)), newest(given.out))
