@@ -30,7 +30,7 @@ from models.ihdiff.representation import Surfaces
 from tasks.ihdiff.checkpoints import load_ihdiff
 from tasks.ihdiff.contacting_poses import read_contacting_poses
 from tasks.ihdiff.evaluation import table1, table2
-from tasks.ihdiff.evaluation.table1 import Hands, Judge
+from tasks.ihdiff.evaluation.judge import Hands, Judge, schedule
 
 SHOWN = ("APD_mm", "collision_percent", "in_contact_percent", "penetration_volume_cm3", "precision", "recall")
 
@@ -55,7 +55,7 @@ def speed(model: IHDiff, judge: Judge, batch: int, timed: int, rounds: int) -> d
     """
     device, draws = judge.device, torch.Generator().manual_seed(0)
     network, standard = copy.deepcopy(model.network).to(device), copy.deepcopy(model.standard).to(device)
-    noise, way = standard_noise(batch, draws).to(device), table1.schedule(timed)
+    noise, way = standard_noise(batch, draws).to(device), schedule(timed)
     sampling = seconds(lambda: sample(network, way, noise), device, rounds) / timed
     rest = judge.meshes(model.standard.mean[None].repeat(batch, 1, 1), torch.zeros(batch, 20))
     seen, config = Observations(joints_3d=rest.joints.to(device)), FitConfig(steps=timed)

@@ -44,7 +44,7 @@ from rendering.surface import HandSurface
 from tasks.ihdiff.checkpoints import load_ihdiff
 from tasks.ihdiff.contacting_poses import read_contacting_poses
 from tasks.ihdiff.evaluation.evaluate import load_network
-from tasks.ihdiff.evaluation.table1 import generator
+from tasks.ihdiff.evaluation.judge import generator
 from tasks.ihdiff.evaluation.table2 import fitted_in_batches, fitting, packed_in_blocks
 from tasks.ihdiff.sampling import Draws, draw, draw_given
 from tasks.ihdiff.training.trainer import spread

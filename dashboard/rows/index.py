@@ -26,6 +26,8 @@ from tasks.observing.history import Line
 
 MEMORY = "300MB"
 """DuckDB's share for all datasets together; the rest lies on disk."""
+_PATIENCE = 20.0
+"""Seconds that a question may take while the database is being closed."""
 _KEPT, _LARGEST = 256, 2000
 """Answers that are kept until something changes, and rows of the largest one."""
 
@@ -55,9 +57,17 @@ class Database:
             return self.connection.cursor()
 
     def close(self) -> None:
-        """Forget everything; who asks afterwards gets an error of DuckDB's."""
-        with self._lock:
-            self.connection.close()
+        """Forget everything; who asks afterwards gets an error of DuckDB's, who still asks is waited for."""
+        patient = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                with self._lock:
+                    self.connection.close()
+                break
+            except duckdb.ResourceInUseException:
+                if time.monotonic() > patient:
+                    raise
+                time.sleep(0.05)
         self._folder.cleanup()
 
 

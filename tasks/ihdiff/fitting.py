@@ -9,34 +9,31 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from jaxtyping import Bool, Float
-from PIL import Image, ImageDraw
 from torch import Tensor
 
 from dataset.assets.hand_files import load_hands
-from dataset.atomic import atomic_file
 from dataset.errors import InputError
 from dataset.readers import parquet
 from dataset.readers.checks import MAX_METRES
 from dataset.readers.conventions import rotation_to_z
 from dataset.readers.frame import UP
 from dataset.readers.source import content_sha256
-from dataset.rows import in_camera_frame
 from dataset.shards import file_sha256, iterate_rows, write_table
-from hands.camera import Camera, look_at
-from hands.joints import BONES_21, Side
+from hands.camera import Camera
+from hands.joints import Side
 from hands.kernels import device_fault
 from hands.model import HandModel
-from hands.pose import TwoHandPose
 from models.ihdiff.diffusion import STEPS
 from models.ihdiff.direct import DirectConfig
 from models.ihdiff.fitting import FitConfig
 from models.ihdiff.observations import Observations, check
-from models.ihdiff.representation import JOINTS, ROWS, pack, unpack
+from models.ihdiff.representation import ROWS, pack, unpack
 from tasks.ihdiff.checkpoints import checkpoint_file, hand_checksum, load_ihdiff
-from tasks.ihdiff.evaluation import table1
+from tasks.ihdiff.evaluation.judge import schedule
 from tasks.ihdiff.evaluation.table2 import fitted_in_batches, fitting
 from tasks.ihdiff.evaluation.table3 import STEP, batch_of, read_frames
-from tasks.ihdiff.sheets import MOST, SCHEMA, SIZE, draw_pairs, open_folder, write_meshes, write_poses
+from tasks.ihdiff.fit_pictures import write_pictures
+from tasks.ihdiff.sheets import MOST, SCHEMA, open_folder, write_meshes, write_poses
 from tasks.progress import say
 
 Hands = dict[Side, HandModel]
@@ -46,8 +43,6 @@ FITTED = SCHEMA.append(pa.field("distance_mm", pa.float64(), nullable=False))
 """With what is left of the distance to what was observed."""
 OBSERVED = ("joints_3d", "joints_2d", "vertices", *Side)
 """Columns, any of which a file of observations has."""
-_TOWARDS, _ACROSS = np.array([0.35, -0.85, 0.5]), 4
-_INKS = ((178, 94, 52), (52, 94, 178))
 
 
 @dataclass(frozen=True)
@@ -100,7 +95,7 @@ def make_fits(order: FitOrder) -> FitFolder:
     """
     hands = load_hands(order.mano)
     model = load_ihdiff(order.checkpoint, hands)
-    table1.schedule(1)  # told now if it cannot be had
+    schedule(1)  # told now if it cannot be had
     names, observed = read_observations(order.observations, hands)
     config = _config(order, observed)
     open_folder(order.out, _record(order, hands, config))
@@ -260,45 +255,3 @@ def _record(order: FitOrder, hands: Hands, config: FitConfig) -> dict[str, Any]:
         **{name: getattr(config, name) for name in ("steps", "step_size", "start")},
         **{name: getattr(order, name) for name in ("seed", "batch")},
     }
-
-
-def write_pictures(
-    stem: Path, captions: list[str], poses: TwoHandPose, seen: Observations, rows: list[int], turn: Camera, hands: Hands
-) -> tuple[Path, Path]:
-    """Draw what was observed of some rows, and the fits beside it, with z up after `turn`: `stem`.jpg and `stem`.png."""
-    fits = TwoHandPose(*(in_camera_frame(poses.side(side)[: len(rows)], hands[side], turn) for side in Side))
-    width, height = 2 * SIZE[0] + 8, SIZE[1] + 22
-    page = Image.new("RGB", (width * min(_ACROSS, len(rows)), height * -(-len(rows) // _ACROSS)), "white")
-    pen = ImageDraw.Draw(page)
-    for number, (row, fit) in enumerate(zip(rows, draw_pairs(fits, hands), strict=True)):
-        x, y = number % _ACROSS * width, number // _ACROSS * height
-        page.paste(_seen_joints(seen, row, turn), (x, y))
-        page.paste(fit or Image.new("RGB", SIZE, "lightgrey"), (x + SIZE[0], y))
-        pen.text((x + 4, y + SIZE[1] + 4), captions[number], fill="black")
-    files = stem.with_name(f"{stem.name}.jpg"), stem.with_name(f"{stem.name}.png")
-    for path, kind in zip(files, ("JPEG", "PNG"), strict=True):
-        with atomic_file(path) as file:
-            page.save(file, kind)
-    return files
-
-
-def _seen_joints(observed: Observations, row: int, turn: Camera) -> Image.Image:
-    """Joints in space from where the fit is drawn, or those of the image; bones between those that are seen."""
-    name, picture = "joints_2d" if observed.joints_3d is None else "joints_3d", Image.new("RGB", SIZE, "white")
-    if name not in observed.given or not (seen := observed.seen(name)[row].numpy()).any():
-        return picture
-    points = observed.known(name)[row].numpy().astype(np.float64)
-    if name == "joints_3d":
-        points = turn.to_camera(points)
-        middle = points[seen].mean(0)
-        points = look_at(middle + _TOWARDS, middle, np.array([0.0, 0.0, 1.0]), 0.0, 0.3, *SIZE).to_camera(points)[:, :2]
-    low, high = points[seen].min(0), points[seen].max(0)
-    points = (points - (low + high) / 2) * 0.85 * min(SIZE / np.maximum(high - low, 1e-9)) + np.array(SIZE) / 2
-    pen = ImageDraw.Draw(picture)
-    for first, ink in zip((0, JOINTS), _INKS, strict=True):
-        for one, other in BONES_21:
-            if seen[first + one] and seen[first + other]:
-                pen.line([*points[first + one], *points[first + other]], fill=ink, width=3)
-        for joint in np.flatnonzero(seen[first : first + JOINTS]) + first:
-            pen.ellipse([*(points[joint] - 3), *(points[joint] + 3)], fill=ink)
-    return picture

@@ -22,7 +22,7 @@ from models.ihdiff import checkpoint
 from models.ihdiff.network import Denoiser, NetworkConfig
 from models.ihdiff.representation import Standard, pack
 from models.ihdiff.vae import VAE, VAEConfig
-from tasks.ihdiff import fitting
+from tasks.ihdiff import fit_pictures
 from tasks.ihdiff.checkpoints import hand_checksum
 
 QUICK = ("--steps", 3, "--no-sheet")
@@ -136,16 +136,16 @@ def test_a_sheet_shows_what_was_seen_beside_the_fit(trained, seen, tmp_path, mon
 
     def grey(poses, hands):
         drawn.append(len(poses))
-        return [Image.new("RGB", fitting.SIZE, (90, 90, 90))] * (len(poses) - 1) + [None]
+        return [Image.new("RGB", fit_pictures.SIZE, (90, 90, 90))] * (len(poses) - 1) + [None]
 
-    monkeypatch.setattr(fitting, "draw_pairs", grey)
+    monkeypatch.setattr(fit_pictures, "draw_pairs", grey)
     result = call(trained, seen, "--out", tmp_path / "out", "--steps", 2)
     assert result.exit_code == 0 and "sheet.jpg" in result.output and drawn == [3]
     sheet = np.asarray(Image.open(tmp_path / "out" / "sheet.png").convert("RGB")).astype(int)
-    width, height = fitting.SIZE
+    width, height = fit_pictures.SIZE
     assert sheet.shape[1] >= 3 * 2 * width and (sheet[:height, width : 2 * width] == 90).all()
     seen_joints = sheet[:height, :width]
-    for ink in fitting._INKS:
+    for ink in fit_pictures._INKS:
         assert (np.abs(seen_joints - ink).sum(-1) == 0).sum() > 200, "both hands' joints and bones"
 
 

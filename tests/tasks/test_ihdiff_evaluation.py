@@ -17,7 +17,8 @@ from models.ihdiff.network import Denoiser, NetworkConfig
 from models.ihdiff.representation import PackedHands, Placement, Standard, Surfaces, pack
 from models.ihdiff.vae import VAE, VAEConfig
 from tasks.ihdiff.evaluation import table1, table2, table3
-from tasks.ihdiff.evaluation.table1 import Judge
+from tasks.ihdiff.evaluation.judge import Judge
+from tasks.ihdiff.evaluation.parts import plain
 from tasks.ihdiff.sheets import write_poses
 from tests.models.gaussian_hands import GaussianDenoiser, varied_gestures
 
@@ -156,7 +157,7 @@ def test_a_summary_is_what_is_computed_by_hand():
     assert found["contact_accuracy_by_pose_percent"] == pytest.approx(100 / 3)
     assert "(1 failed)" in table2.cell(found)
     nothing = table2.summary({name: values[2:] for name, values in each.items()}, 0)
-    assert np.isnan(nothing["vertex_error_mm"]) and table2.cell(table1.plain(nothing)).startswith("– [–, –] / – / 0.00")
+    assert np.isnan(nothing["vertex_error_mm"]) and table2.cell(plain(nothing)).startswith("– [–, –] / – / 0.00")
 
 
 def test_an_interval_is_that_of_a_mean():

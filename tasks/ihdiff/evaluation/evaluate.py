@@ -28,18 +28,9 @@ from models.ihdiff.targets import KINDS
 from tasks.ihdiff.checkpoints import checkpoint_file, hand_checksum, load_ihdiff, refuse_other_hands
 from tasks.ihdiff.contacting_poses import ContactingPoses, read_contacting_poses
 from tasks.ihdiff.evaluation import table1, table2, table3
-from tasks.ihdiff.evaluation.table1 import (
-    ALL,
-    NAMES,
-    Hands,
-    Judge,
-    Part,
-    Result,
-    computed,
-    plain,
-    refuse_foreign,
-    stored,
-)
+from tasks.ihdiff.evaluation.judge import Hands, Judge, require_volumes, schedule
+from tasks.ihdiff.evaluation.pages import ALL, NAMES
+from tasks.ihdiff.evaluation.parts import Part, Result, computed, plain, refuse_foreign, stored
 from tasks.ihdiff.evaluation.table2 import Truth
 from tasks.ihdiff.evaluation.table3 import Regressed
 from tasks.progress import say
@@ -133,7 +124,7 @@ def load_network(name: str, path: Path, hands: Hands) -> IHDiff | TrainedVAE:
         refuse_other_hands(path, model.notes, hands)
         return model
     model = load_ihdiff(path, hands)
-    table1.schedule(1)  # told now if it cannot be had
+    schedule(1)  # told now if it cannot be had
     wanted = "self" if name == "self_attention" else "cross"
     if (found := model.network.config.attention) != wanted:
         raise InputError(f"{path}: has {found}-attention, where the row {NAMES[name]} is about {wanted}-attention")
@@ -217,7 +208,7 @@ class Bench:
 
 
 def _table1(bench: Bench) -> Iterator[Part]:
-    table1.require_volumes()
+    require_volumes()
     wish = bench.wish
     settings = partial(bench.settings, learnt=len(bench.train), samples=wish.samples)
 

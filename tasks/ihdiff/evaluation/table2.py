@@ -28,7 +28,9 @@ from models.ihdiff.nearest import Bank, find_nearest, joints_of
 from models.ihdiff.observations import Observations
 from models.ihdiff.representation import PackedHands, Placement, Standard, Surfaces, pack
 from models.ihdiff.targets import Kind, Targets, spoil
-from tasks.ihdiff.evaluation.table1 import ALL, NAMES, Hands, Judge, Result, Rows, generator, grid, shown
+from tasks.ihdiff.evaluation.judge import Hands, Judge, generator
+from tasks.ihdiff.evaluation.pages import ALL, NAMES, Rows, grid, shown
+from tasks.ihdiff.evaluation.parts import Result
 from tasks.progress import bar, say
 
 OnStep = Callable[[int], None]

@@ -26,7 +26,9 @@ from models.ihdiff.fitting import FitConfig
 from models.ihdiff.observations import Observations
 from models.ihdiff.placing import into_world
 from models.ihdiff.representation import PackedHands, Standard, Surfaces
-from tasks.ihdiff.evaluation.table1 import ALL, NAMES, Hands, Judge, Result, Rows, grid
+from tasks.ihdiff.evaluation.judge import Hands, Judge
+from tasks.ihdiff.evaluation.pages import ALL, NAMES, Rows, grid
+from tasks.ihdiff.evaluation.parts import Result
 from tasks.ihdiff.evaluation.table2 import (
     LEGEND,
     Found,
