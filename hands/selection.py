@@ -6,6 +6,7 @@ are where the pose has them. So it tells postures apart, not people or places. R
 of InterHand2.6M down to 3,680 without saying by which measure.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,6 +21,8 @@ from hands.rotations import axis_angle_to_matrix
 Hands = dict[Side, HandModel]
 _EXACT = "donot_use_mm_for_euclid_dist"
 """The quicker mode differs from machine to machine in the last digits that decide on a limit."""
+_MARGIN = 1e-6
+"""Metres; far above what rounding does to a coordinate."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +92,23 @@ def _most_ordinary(features: Float[Tensor, "3 n 42"]) -> int:
     return int(offset.square().sum(0).sqrt().mean(1).argmin())
 
 
-def distances_apart(poses: TwoHandPose, hands: Hands, rows: int = 16) -> Float[Tensor, "n"]:
-    """Smallest distance between a vertex of one hand and a vertex of the other, metres."""
-    found = [_nearest(*_surfaces(poses[slice(first, first + rows)], hands)) for first in range(0, len(poses), rows)]
-    return torch.cat(found) if found else torch.empty(0)
+def distances_apart(
+    poses: TwoHandPose, hands: Hands, rows: int = 64, on_poses: Callable[[int], None] | None = None
+) -> Float[Tensor, "n"]:
+    """Smallest distance between a vertex of one hand and a vertex of the other, metres.
+
+    Args:
+        rows: poses posed at once.
+        on_poses: hears how many were measured.
+    """
+    found = torch.empty(len(poses))
+    for first in range(0, len(poses), rows):
+        pairs = zip(*_surfaces(poses[slice(first, first + rows)], hands), strict=True)
+        measured = torch.stack([_nearest_of_two(*pair) for pair in pairs])
+        found[first : first + rows] = measured
+        if on_poses:
+            on_poses(len(measured))
+    return found
 
 
 def closer_than(poses: TwoHandPose, hands: Hands, limit: float, rows: int = 16) -> Bool[Tensor, "n"]:
@@ -119,3 +135,20 @@ def _surfaces(poses: TwoHandPose, hands: Hands) -> tuple[Float[Tensor, "b v 3"],
 
 def _nearest(right: Float[Tensor, "b v 3"], left: Float[Tensor, "b v 3"]) -> Float[Tensor, "b"]:
     return torch.cdist(right, left, compute_mode=_EXACT).amin((1, 2))
+
+
+def _nearest_of_two(right: Float[Tensor, "v 3"], left: Float[Tensor, "w 3"]) -> Float[Tensor, ""]:
+    """What the whole table of distances has as its minimum, from a small part of it.
+
+    Some vertices of both give an upper bound; the nearest pair lies within that of the other hand's bounding box.
+    """
+    bound = torch.cdist(right[::8], left[::8], compute_mode=_EXACT).amin()
+    near = [_around(right, left, bound), _around(left, right, bound)]
+    return torch.cdist(*near, compute_mode=_EXACT).amin() if all(map(len, near)) else bound
+
+
+def _around(
+    points: Float[Tensor, "v 3"], others: Float[Tensor, "w 3"], distance: Float[Tensor, ""]
+) -> Float[Tensor, "u 3"]:
+    low, high = others.amin(0) - distance - _MARGIN, others.amax(0) + distance + _MARGIN
+    return points[((points >= low) & (points <= high)).all(1)]

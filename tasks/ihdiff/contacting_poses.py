@@ -28,15 +28,10 @@ from dataset.storage.opening import open_store
 from hands.joints import Side
 from hands.model import HandModel
 from hands.pose import HandPose, TwoHandPose
+from hands.selection import distances_apart
 from tasks.progress import bar, say
 
 Hands = dict[Side, HandModel]
-_BLOCK = 64
-_EVERY = 8
-_MARGIN = 1e-6
-"""Metres; far above what rounding does to a coordinate."""
-_EXACT = "donot_use_mm_for_euclid_dist"
-"""The quicker mode differs from machine to machine in the last digits that decide on a limit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +104,8 @@ def read_contacting_poses(
         raise InputError(f"within_mm is {within_mm:g} and most is {most}; give a distance above 0, and 0 or more poses")
     kind, path = kind_and_path(place)
     found = _read_recording(kind, Path(path), subset, hands, within_mm) if kind else _read_dataset(path, hands)
-    distances = 1000 * _distances_apart(found.poses, hands)
+    with bar("measuring distances", len(found.poses), "poses") as advance:
+        distances = 1000 * distances_apart(found.poses, hands, on_poses=advance)
     near = (distances < within_mm).nonzero()[:, 0].tolist()
     left_out = found.left_out + Counter({f"hands not within {within_mm:g} mm": len(distances) - len(near)})
     total = len(near) + left_out.total()
@@ -271,32 +267,3 @@ def _counted(faults: Sequence[Fault], place: str | Path) -> Counter[str]:
 
 def _told(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
-
-
-def _distances_apart(poses: TwoHandPose, hands: Hands) -> Float[Tensor, "n"]:
-    """Smallest distance between a vertex of one hand and a vertex of the other, metres."""
-    found = torch.empty(len(poses))
-    with bar("measuring distances", len(poses), "poses") as advance:
-        for first in range(0, len(poses), _BLOCK):
-            block = poses[slice(first, first + _BLOCK)]
-            right, left = (block.side(side).pose(hands[side]).vertices for side in Side)
-            found[first : first + _BLOCK] = torch.stack([_nearest(*pair) for pair in zip(right, left, strict=True)])
-            advance(len(block))
-    return found
-
-
-def _nearest(right: Float[Tensor, "v 3"], left: Float[Tensor, "w 3"]) -> Float[Tensor, ""]:
-    """What the whole table of distances has as its minimum, from a small part of it.
-
-    Some vertices of both give an upper bound; the nearest pair lies within that of the other hand's bounding box.
-    """
-    bound = torch.cdist(right[::_EVERY], left[::_EVERY], compute_mode=_EXACT).amin()
-    near = [_within(right, left, bound), _within(left, right, bound)]
-    return torch.cdist(*near, compute_mode=_EXACT).amin() if all(map(len, near)) else bound
-
-
-def _within(
-    points: Float[Tensor, "v 3"], others: Float[Tensor, "w 3"], distance: Float[Tensor, ""]
-) -> Float[Tensor, "u 3"]:
-    low, high = others.amin(0) - distance - _MARGIN, others.amax(0) + distance + _MARGIN
-    return points[((points >= low) & (points <= high)).all(1)]
