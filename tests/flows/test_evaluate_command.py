@@ -20,6 +20,7 @@ from models.ihdiff.network import Denoiser, NetworkConfig
 from models.ihdiff.representation import Standard, pack
 from models.ihdiff.vae import VAE, VAEConfig
 from tasks.ihdiff.checkpoints import hand_checksum
+from tests.dataset.readers.writers import interhand, save_interhand
 
 SMALL = ("--samples", 4, "--poses", 2, "--steps", 2, "--sampling-steps", 2, "--batch", 2)
 GESTURES = ("clasp", "prayer", "hand_heart", "fist_bump")
@@ -197,3 +198,17 @@ def test_a_folder_with_other_things_is_left_alone(place, tmp_path):
     assert "holds something else (thesis.tex)" in refused(place, *SMALL, "--out", tmp_path)
     assert "is a file; give a directory" in refused(place, *SMALL, "--out", tmp_path / "thesis.tex")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_recording_in_subsets_is_searched_in_one_and_judged_on_another(poses, hands, tmp_path):
+    """InterHand2.6M: the bank is its training subset, the poses are those of the test subset."""
+    recorded = tmp_path / "recorded"
+    for subset, rows in (("train", slice(0, 12)), ("test", slice(12, 16))):
+        save_interhand(recorded, interhand(poses[rows], hands, subset), subset, f"annotations/{subset}")
+    place = f"interhand26m={recorded}"
+    result = call(place, *SMALL, "--tables", 2, "--targets", "clean", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    read = json.loads((tmp_path / "out" / "tables.json").read_text())["settings"]["read"]
+    assert "interhand26m (train)" in read and "interhand26m (test)" in read
+    part = json.loads((tmp_path / "out" / "parts" / "table2-search-clean.json").read_text())["result"]
+    assert len(part["pose"]) == 2 and all("test" in name for name in part["pose"])

@@ -26,7 +26,7 @@ from models.ihdiff.diffusion import STEPS
 from models.ihdiff.nearest import Bank
 from models.ihdiff.targets import KINDS
 from tasks.ihdiff.checkpoints import checkpoint_file, hand_checksum, load_ihdiff, refuse_other_hands
-from tasks.ihdiff.contacting_poses import ContactingPoses, read_contacting_poses
+from tasks.ihdiff.contacting_poses import ContactingPoses, kind_and_path, read_contacting_poses
 from tasks.ihdiff.evaluation import table1, table2, table3
 from tasks.ihdiff.evaluation.judge import Hands, Judge, require_volumes, schedule
 from tasks.ihdiff.evaluation.pages import ALL, NAMES
@@ -37,6 +37,8 @@ from tasks.progress import say
 
 OF_TABLE = {1: ("vae", "without_collision", "ihdiff"), 2: ("vae", "self_attention", "ihdiff"), 3: ("vae", "ihdiff")}
 """Which networks each table compares."""
+SUBSETS = {"interhand26m": {"validation": "val", "test": "test"}, "reinterhand": {"test": "test"}}
+"""Recordings that are published in subsets: the one that holds a split."""
 _OURS = {"parts", "tables.json", "tables.md", ".evaluation.lock"}
 _BUSY = "another evaluation is writing here; wait until it has ended, or give another folder"
 
@@ -100,14 +102,24 @@ def evaluate(wish: Evaluation) -> Evaluated:
     hands = load_hands(wish.mano)
     models = {name: load_network(name, path, hands) for name, path in wish.networks.items()}
     refuse_foreign(wish.out, _OURS)
-    poses = read_contacting_poses(wish.place, hands)
-    bench = Bench(wish, hands, models, poses)
+    bench = Bench(wish, hands, models, *read_poses(wish.place, wish.split, hands))
     say(f"{len(bench.held):,} poses of the split {wish.split}")
     parts = [part for table in wish.tables for part in {1: _table1, 2: _table2, 3: _table3}[table](bench)]
     with only_one(wish.out / ".evaluation.lock", _BUSY):
         there = [stored(wish.out, part) for part in parts]  # settings that differ are told before hours of work
         results = [found or computed(wish.out, part) for found, part in zip(there, parts, strict=True)]
         return _write(bench, list(zip(parts, results, strict=True)))
+
+
+def read_poses(place: str, split: str, hands: Hands) -> tuple[ContactingPoses, ContactingPoses]:
+    """What holds the poses learnt from, and what holds those of a split: two subsets of a recording that is published in some.
+
+    Raises:
+        InputError: the place cannot be read, or holds no such pose.
+    """
+    learnt = read_contacting_poses(place, hands)
+    subset = SUBSETS.get(kind_and_path(place)[0], {}).get(split)
+    return learnt, read_contacting_poses(place, hands, subset=subset) if subset else learnt
 
 
 def load_network(name: str, path: Path, hands: Hands) -> IHDiff | TrainedVAE:
@@ -138,7 +150,10 @@ class Bench:
     wish: Evaluation
     hands: Hands
     models: dict[str, IHDiff | TrainedVAE]
-    every: ContactingPoses
+    learnt: ContactingPoses
+    """Holds the poses learnt from …"""
+    others: ContactingPoses
+    """… and those of the split; often the same."""
 
     @cached_property
     def judge(self) -> Judge:
@@ -148,12 +163,12 @@ class Bench:
     @cached_property
     def train(self) -> ContactingPoses:
         """Poses learnt from."""
-        return self._of("train")
+        return self._of(self.learnt, "train")
 
     @cached_property
     def held(self) -> ContactingPoses:
         """All poses of the split."""
-        return self._of(self.wish.split)
+        return self._of(self.others, self.wish.split)
 
     @cached_property
     def fitted(self) -> ContactingPoses:
@@ -195,13 +210,14 @@ class Bench:
 
     def settings(self, method: str, **others: Any) -> dict[str, Any]:
         """What a result depends on."""
-        found = {"poses": self.every.sha256, "hands": hand_checksum(self.hands), "split": self.wish.split}
+        read = dict.fromkeys((self.learnt.sha256, self.others.sha256))
+        found = {"poses": "+".join(read), "hands": hand_checksum(self.hands), "split": self.wish.split}
         if method in self.models:
             found["network"] = file_sha256(checkpoint_file(self.wish.networks[method]))
         return found | {"seed": self.wish.seed} | others
 
-    def _of(self, split: str) -> ContactingPoses:
-        found = self.every.of(split)
+    def _of(self, poses: ContactingPoses, split: str) -> ContactingPoses:
+        found = poses.of(split)
         if not len(found):
             raise InputError(f"{self.wish.place}: has no poses of the split {split}; give some or another --split")
         return found
@@ -278,7 +294,8 @@ def _write(bench: Bench, results: list[tuple[Part, Result]]) -> Evaluated:
         tables.setdefault(part.table, {}).setdefault(part.method, {})[part.target or ALL] = told
     pages = {1: table1.page, 2: table2.page, 3: partial(table3.page, regressor=wish.regressor)}
     names = ("split", "seed", "samples", "poses", "steps", "sampling_steps", "batch")
-    settings = {name: getattr(wish, name) for name in names} | {"read": bench.every.about}
+    read = " and ".join(dict.fromkeys((bench.learnt.about, bench.others.about)))
+    settings = {name: getattr(wish, name) for name in names} | {"read": read}
     networks = {name: model.notes for name, model in bench.models.items()}
     content = plain({"settings": settings, "networks": networks, "tables": tables})
     evaluated = Evaluated(wish.out / "tables.json", wish.out / "tables.md")
