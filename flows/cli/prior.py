@@ -44,7 +44,7 @@ def sample(
 ) -> None:
     """Draw two interacting hands from IHDiff: poses, pictures and meshes (docs/pose-sources.md).
 
-    CHECKPOINT is a file, or the folder of a training.
+    CHECKPOINT is a file, the folder of a training, or "built-in" for the small network that comes with the project.
     """
     from hands.joints import Side
     from tasks.ihdiff.sampling import Draws, SamplingOrder, make_samples

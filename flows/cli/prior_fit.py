@@ -35,7 +35,8 @@ from flows.cli.root import PATH, new_folder
 def fit(checkpoint: Path, observations: Path, out: Path, **others: object) -> None:
     """Find two interacting hands that IHDiff thinks likely and that agree with observations.
 
-    CHECKPOINT is a file, or the folder of a training. OBSERVATIONS is a Parquet file with a row for each hand pair and any of
+    CHECKPOINT is a file, the folder of a training, or "built-in" for the small network that comes with the project.
+    OBSERVATIONS is a Parquet file with a row for each hand pair and any of
     the columns joints_3d (42 × 3, metres; NaN: not known), joints_3d_seen, joints_2d (42 × 2, pixels), camera_K (9), vertices,
     right and left (a regressor's answer), pose_id; or a dataset, whose images' joints are taken. Fits are in the frame of the
     observations.

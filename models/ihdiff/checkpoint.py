@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,6 +40,11 @@ class TrainedVAE:
     standard: Standard
     notes: dict[str, Any] = field(default_factory=dict)
     """As of `IHDiff`."""
+
+
+def built_in_checkpoint() -> Path:
+    """The file of the network that comes with the project: recipe `small`, trained on poses of the gesture library."""
+    return Path(str(resources.files("blender_assets"))) / "ihdiff" / FILE
 
 
 def save(file: BinaryIO, network: Denoiser | VAE, standard: Standard, notes: dict[str, Any]) -> None:

@@ -15,6 +15,8 @@ from models.ihdiff.checkpoint import IHDiff
 from tasks.progress import say
 
 Hands = dict[Side, HandModel]
+BUILT_IN = "built-in"
+"""Names the network that comes with the project."""
 
 
 def hand_checksum(hands: Hands) -> str:
@@ -23,11 +25,13 @@ def hand_checksum(hands: Hands) -> str:
 
 
 def checkpoint_file(path: Path) -> Path:
-    """The file that `path` names: itself, or the one in a training's folder.
+    """The file that `path` names: itself, the one in a training's folder, or the project's own for `built-in`.
 
     Raises:
         InputError: there is none.
     """
+    if str(path) == BUILT_IN:
+        return checkpoint.built_in_checkpoint()
     file = Path(path) / checkpoint.FILE if Path(path).is_dir() else Path(path)
     if not file.is_file():
         raise InputError(f"{path}: no checkpoint of IHDiff is there; `render-ih train ihdiff` makes one")
