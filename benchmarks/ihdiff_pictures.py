@@ -28,6 +28,7 @@ from hands.camera import Camera, look_at
 from hands.joints import BONES_21, JOINTS_21, Side
 from hands.model import HandModel
 from hands.pose import TwoHandPose
+from hands.random_streams import torch_stream
 from models.ihdiff.checkpoint import IHDiff, TrainedVAE
 from models.ihdiff.diffusion import STEPS
 from models.ihdiff.direct import DirectConfig
@@ -44,7 +45,6 @@ from rendering.surface import HandSurface
 from tasks.ihdiff.checkpoints import load_ihdiff
 from tasks.ihdiff.contacting_poses import read_contacting_poses
 from tasks.ihdiff.evaluation.evaluate import load_network
-from tasks.ihdiff.evaluation.judge import generator
 from tasks.ihdiff.evaluation.table2 import fitted_in_batches, fitting, packed_in_blocks
 from tasks.ihdiff.sampling import Draws, draw, draw_given
 from tasks.ihdiff.training.trainer import spread
@@ -181,7 +181,7 @@ def fit_rows(model: IHDiff, hands: Hands, options: argparse.Namespace) -> Rows:
     true = surfaces(truth.x, truth.betas, hands)
     aligned = lambda posed: align_right_wrist(posed.both, posed.joints[:, 0])  # noqa: E731
     parts = zip(KINDS, true.joints.split(OF_KIND), strict=True)
-    targets = [spoil(kind, joints, generator(options.seed, "targets", kind)) for kind, joints in parts]
+    targets = [spoil(kind, joints, torch_stream(options.seed, "targets", kind)) for kind, joints in parts]
     aims = Targets(*map(torch.cat, zip(*targets, strict=True)))
     columns = [sticks_of(aims, true, truth), pairs_of([f"true: {name}" for name in shown.names], shown.poses, hands)]
     for name, network in (models | {"IHDiff": model}).items():

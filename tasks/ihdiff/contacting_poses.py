@@ -115,12 +115,18 @@ def read_contacting_poses(
             f"{place}: none of {total:,} poses has hands within {within_mm:g} mm{others}; "
             "IHDiff models hands in contact: give a source with some, or a larger distance"
         )
-    kept = near if most == 0 or most >= len(near) else [near[number * len(near) // most] for number in range(most)]
+    kept = [near[row] for row in spread(len(near), most or len(near))]
     left_out += Counter({"more than were asked for": len(near) - len(kept)})
     about = f"{len(kept):,} of {total:,} poses of {found.about}: hands within {within_mm:g} mm"
     every = ContactingPoses(found.names, found.splits, found.poses, distances, left_out, about, found.sha256)
     say(f"{every.about}" + (f"; left out: {_told(left_out)}" if left_out else ""))
     return every[kept]
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most so many of `count` rows, evenly over all."""
+    kept = min(count, most)
+    return [number * count // kept for number in range(kept)]
 
 
 def kind_and_path(place: str) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from models.ihdiff.representation import Standard, pack
 from models.ihdiff.vae import VAE, VAEConfig
 from tasks.ihdiff.checkpoints import hand_checksum
 from tests.dataset.readers.writers import interhand, save_interhand
+from tests.flows.refusals import sentence_of
 
 SMALL = ("--samples", 4, "--poses", 2, "--steps", 2, "--sampling-steps", 2, "--batch", 2)
 GESTURES = ("clasp", "prayer", "hand_heart", "fist_bump")
@@ -32,10 +33,7 @@ def call(*words: object) -> Result:
 
 def refused(*words: object) -> str:
     """The sentence with which the command refuses."""
-    result = call(*words)
-    assert result.exit_code == 2 and "Traceback" not in result.output, result.output
-    (sentence,) = [line for line in result.output.splitlines() if line.startswith("error: ")]
-    return sentence
+    return sentence_of(call(*words))
 
 
 @pytest.fixture(scope="module")

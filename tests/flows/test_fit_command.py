@@ -24,6 +24,7 @@ from models.ihdiff.representation import Standard, pack
 from models.ihdiff.vae import VAE, VAEConfig
 from tasks.ihdiff import fit_pictures
 from tasks.ihdiff.checkpoints import hand_checksum
+from tests.flows.refusals import sentence_of
 
 QUICK = ("--steps", 3, "--no-sheet")
 FAR = Rules(max_distance_mm=1e6)
@@ -35,10 +36,7 @@ def call(*words: object) -> Result:
 
 def refused(*words: object) -> str:
     """The sentence with which the command refuses."""
-    result = call(*words)
-    assert result.exit_code == 2 and "Traceback" not in result.output, result.output
-    (sentence,) = [line for line in result.output.splitlines() if line.startswith("error: ")]
-    return sentence
+    return sentence_of(call(*words))
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from models.ihdiff.representation import Standard, pack
 from tasks.ihdiff import sampling
 from tasks.ihdiff.checkpoints import hand_checksum
 from tasks.ihdiff.sheets import write_poses
+from tests.flows.refusals import sentence_of
 from tests.tasks.test_ihdiff_sampling import TINY, save
 
 COMMANDS = InOrder("render-ih", commands={"sample": sample})
@@ -35,10 +36,7 @@ def call(*words: object) -> Result:
 
 def refused(*words: object) -> str:
     """The sentence with which the command refuses."""
-    result = call(*words)
-    assert result.exit_code == 2 and "Traceback" not in result.output, result.output
-    (sentence,) = [line for line in result.output.splitlines() if line.startswith("error: ")]
-    return sentence
+    return sentence_of(call(*words))
 
 
 @pytest.fixture(scope="module")

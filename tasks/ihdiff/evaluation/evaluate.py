@@ -26,7 +26,7 @@ from models.ihdiff.diffusion import STEPS
 from models.ihdiff.nearest import Bank
 from models.ihdiff.targets import KINDS
 from tasks.ihdiff.checkpoints import checkpoint_file, hand_checksum, load_ihdiff, refuse_other_hands
-from tasks.ihdiff.contacting_poses import ContactingPoses, kind_and_path, read_contacting_poses
+from tasks.ihdiff.contacting_poses import ContactingPoses, kind_and_path, read_contacting_poses, spread
 from tasks.ihdiff.evaluation import table1, table2, table3
 from tasks.ihdiff.evaluation.judge import Hands, Judge, require_volumes, schedule
 from tasks.ihdiff.evaluation.pages import ALL, NAMES
@@ -173,7 +173,7 @@ class Bench:
     @cached_property
     def fitted(self) -> ContactingPoses:
         """Those that are fitted for Table 2."""
-        return self.held[_spread(len(self.held), self.wish.poses)]
+        return self.held[spread(len(self.held), self.wish.poses)]
 
     @cached_property
     def truth(self) -> Truth:
@@ -188,7 +188,7 @@ class Bench:
     @cached_property
     def halves(self) -> tuple[ContactingPoses, ContactingPoses]:
         """Poses learnt from: some that samples are compared with, and as many others."""
-        rows = _spread(len(self.train), 2 * self.wish.samples)
+        rows = spread(len(self.train), 2 * self.wish.samples)
         return self.train[rows[0::2]], self.train[rows[1::2]]
 
     @cached_property
@@ -203,7 +203,7 @@ class Bench:
         rows, answers = table3.answers_of(
             self.wish.regressor, self.held.names, self.held.poses, self.hands, self.wish.seed
         )
-        some = _spread(len(rows), self.wish.poses)
+        some = spread(len(rows), self.wish.poses)
         chosen = self.held[[rows[number] for number in some]]
         truth = table2.truth_of(chosen.poses, self.hands, self.judge)
         return chosen.names, truth, table3.regressed_of(answers[some], self.hands, self.judge)
@@ -238,7 +238,7 @@ def _table1(bench: Bench) -> Iterator[Part]:
         return table1.measured(*hands, bench.real, bench.judge, wish.seed)
 
     yield Part(1, "data-train", "", settings("data-train"), lambda: data(bench.halves[1]))
-    yield Part(1, "data", "", settings("data"), lambda: data(bench.held[_spread(len(bench.held), wish.samples)]))
+    yield Part(1, "data", "", settings("data"), lambda: data(bench.held[spread(len(bench.held), wish.samples)]))
     for name in filter(bench.models.__contains__, OF_TABLE[1]):
         steps = {} if name == "vae" else {"sampling_steps": wish.sampling_steps}
         yield Part(1, name, "", settings(name, **steps), partial(network, name))
@@ -302,12 +302,6 @@ def _write(bench: Bench, results: list[tuple[Part, Result]]) -> Evaluated:
     atomic_write(evaluated.numbers, json.dumps(content, indent=1, allow_nan=False) + "\n")
     atomic_write(evaluated.tables, "\n".join(pages[number](found) for number, found in sorted(tables.items())))
     return evaluated
-
-
-def _spread(count: int, most: int) -> list[int]:
-    """At most so many of `count` rows, evenly."""
-    kept = min(count, most)
-    return [number * count // kept for number in range(kept)]
 
 
 def _among(name: str, given: Sequence[str | int], known: Sequence[str | int]) -> None:

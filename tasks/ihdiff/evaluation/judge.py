@@ -9,7 +9,6 @@ from torch import Tensor
 from dataset.errors import InputError
 from hands.joints import Side
 from hands.model import HandModel
-from hands.random_streams import stream
 from hands.ray_collision import RayCollision
 from models.ihdiff.diffusion import Schedule
 from models.ihdiff.metrics import collision_percent
@@ -64,11 +63,6 @@ def require_volumes() -> None:
         InputError: manifold3d is not installed.
     """
     shared_volume_cm3([], [])
-
-
-def generator(seed: int, *names: str | int) -> torch.Generator:
-    """Random numbers of one purpose, on the CPU: a seed means the same on every device."""
-    return torch.Generator().manual_seed(int(stream(seed, *names).integers(2**62)))
 
 
 def schedule(steps: int) -> Schedule:

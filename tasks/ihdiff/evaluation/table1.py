@@ -6,13 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hands.random_streams import torch_stream
 from models.ihdiff.checkpoint import IHDiff, TrainedVAE
 from models.ihdiff.coverage import diversity_mm, precision_recall
 from models.ihdiff.diffusion import sample, standard_noise
 from models.ihdiff.metrics import align_right_wrist, average_pairwise_distance_mm, contact
 from models.ihdiff.representation import Surfaces
 from models.ihdiff.vae import latent_noise, sample_vae
-from tasks.ihdiff.evaluation.judge import Judge, generator, schedule, sound
+from tasks.ihdiff.evaluation.judge import Judge, schedule, sound
 from tasks.ihdiff.evaluation.pages import ALL, NAMES, Rows, grid, shown
 from tasks.ihdiff.evaluation.parts import Result
 from tasks.ihdiff.evaluation.penetration_volume import penetration_volume_cm3
@@ -43,7 +44,7 @@ def drawn(
 
     All networks of a kind get the same noise, whatever the batch.
     """
-    network, draws = copy.deepcopy(model.network).to(judge.device), generator(seed, "samples")
+    network, draws = copy.deepcopy(model.network).to(judge.device), torch_stream(seed, "samples")
     found = []
     if isinstance(model, TrainedVAE):
         noise = latent_noise(model.network.config, count, draws)
@@ -82,7 +83,7 @@ def measured(
         "collision_percent": _mean(collisions),
         "in_contact_percent": 100 * _mean((touching.right.any(1) | touching.left.any(1)).float()),
         "penetration_volume_cm3": _mean(volumes),
-        "diversity_mm": _diversity(joints, generator(seed, "diversity")),
+        "diversity_mm": _diversity(joints, torch_stream(seed, "diversity")),
         **_covered(joints, real),
         "each": {"collision_percent": collisions.tolist(), "penetration_volume_cm3": volumes.tolist()},
     }

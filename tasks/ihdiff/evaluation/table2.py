@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hands.pose import TwoHandPose
-from hands.random_streams import stream
+from hands.random_streams import stream, torch_stream
 from models.ihdiff.checkpoint import IHDiff, TrainedVAE
 from models.ihdiff.direct import DirectConfig, fit_vae
 from models.ihdiff.fitting import FitConfig, Fitted, fit
@@ -28,7 +28,7 @@ from models.ihdiff.nearest import Bank, find_nearest, joints_of
 from models.ihdiff.observations import Observations
 from models.ihdiff.representation import PackedHands, Placement, Standard, Surfaces, pack
 from models.ihdiff.targets import Kind, Targets, spoil
-from tasks.ihdiff.evaluation.judge import Hands, Judge, generator
+from tasks.ihdiff.evaluation.judge import Hands, Judge
 from tasks.ihdiff.evaluation.pages import ALL, NAMES, Rows, grid, shown
 from tasks.ihdiff.evaluation.parts import Result
 from tasks.progress import bar, say
@@ -86,7 +86,7 @@ def bank_of(poses: TwoHandPose, hands: Hands) -> Bank:
 
 def targets_of(truth: Truth, kind: Kind, seed: int) -> Targets:
     """The same for all methods."""
-    return spoil(kind, truth.meshes.joints, generator(seed, "targets", kind))
+    return spoil(kind, truth.meshes.joints, torch_stream(seed, "targets", kind))
 
 
 def by_search(bank: Bank, targets: Targets, truth: Truth, judge: Judge) -> Result:
@@ -166,7 +166,7 @@ def joined(parts: Sequence[PackedHands]) -> PackedHands:
 def _some(one: FitSome, rows: slice, seed: int, advance: OnStep) -> Found:
     """A batch, in halves when one of its pairs was lost: the others are not."""
     try:
-        return one(rows, generator(seed, "fit", rows.start), advance)
+        return one(rows, torch_stream(seed, "fit", rows.start), advance)
     except ValueError as error:
         if rows.stop - rows.start == 1:
             say(f"hand pair {rows.start}: {error}", level="warning")

@@ -10,7 +10,7 @@ from models.ihdiff.network import NetworkConfig
 from models.ihdiff.vae import VAEConfig
 from tasks.config_file import read_config
 
-_DESCRIBED = "docs/ihdiff.md says what the keys mean"
+_DESCRIBED = "docs/ihdiff.md says where the keys are described"
 
 
 class _Part(BaseModel):
@@ -27,7 +27,8 @@ class DataConfig(_Part):
     most: int = Field(0, ge=0)
     """So many poses; 0: all."""
     mirror: bool = False
-    """Learn from the mirror image of every pose too, hands exchanged; the paper does not."""
+    """Learn from the mirror image of every pose too, hands exchanged; exact for the free hand, whose hands are mirrored.
+    The paper does not."""
     standardise: bool = True
     """Scale every entry to mean 0 and deviation 1; false: metres and rotations as they are."""
     mano: Path | None = None

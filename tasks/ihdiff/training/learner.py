@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset
 
 from hands.joints import Side
 from hands.model import HandModel
-from hands.random_streams import stream
+from hands.random_streams import torch_stream
 from models.ihdiff.diffusion import Schedule
 from models.ihdiff.learning import Batch, denoising_terms
 from models.ihdiff.losses import Losses, Offsets
@@ -22,11 +22,6 @@ from models.ihdiff.vae import VAE, vae_terms
 from tasks.ihdiff.training.config import IHDiffTraining, OptimiserConfig
 
 Terms = dict[str, Float[Tensor, ""]]
-
-
-def generator(seed: int, *names: str | int) -> torch.Generator:
-    """Random numbers of one purpose; after a resume they are those that an undisturbed training would have drawn."""
-    return torch.Generator().manual_seed(int(stream(seed, *names).integers(2**62)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +61,7 @@ class Batches(IterableDataset):
         epoch, at = divmod(step, len(self.data.x) // batch)
         if epoch != getattr(self, "_epoch", None):
             self._epoch = epoch
-            self._order = torch.randperm(len(self.data.x), generator=generator(self.config.seed, "order", epoch))
+            self._order = torch.randperm(len(self.data.x), generator=torch_stream(self.config.seed, "order", epoch))
         return self._order[at * batch : (at + 1) * batch]
 
 
@@ -77,9 +72,10 @@ class Learner(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.config, self.total = config, steps_of(config.optimiser, len(data.train.x))
-        draws = generator(config.seed, "weights")
+        draws = torch_stream(config.seed, "weights")
         self.network = Denoiser(config.network, draws) if config.model == "ihdiff" else VAE(config.vae, draws)
-        self._held = (data, offsets)  # in a tuple: no part of the weights
+        self.held = (data, offsets)
+        """What it learns from and what finds collisions; in a tuple, so that no weights are looked for in it."""
         self.terms: Terms = {}
         """Of the last step."""
         self.seconds = 0.0
@@ -88,7 +84,7 @@ class Learner(LightningModule):
     @cached_property
     def losses(self) -> Losses:
         """On the device of the network."""
-        data, offsets = self._held
+        data, offsets = self.held
         standard = Standard(data.standard.mean, data.standard.std).to(self.device)
         hands = {side: HandModel(model.arrays).to(self.device) for side, model in data.hands.items()}
         return Losses(self.config.losses, standard, hands, offsets)
@@ -106,9 +102,9 @@ class Learner(LightningModule):
         sums: Terms = {}
         for index, part in enumerate(parts):
             here = self.global_step, self.global_rank, index
-            dropout = generator(self.config.seed, "dropout", *here).initial_seed()
+            dropout = torch_stream(self.config.seed, "dropout", *here).initial_seed()
             torch.manual_seed(dropout)  # noqa: TID251 - dropout takes no generator
-            terms = self.terms_of(part, generator(self.config.seed, "noise", *here))
+            terms = self.terms_of(part, torch_stream(self.config.seed, "noise", *here))
             share = len(part.x) / whole
             self.manual_backward(share * sum(terms.values()))
             sums = {name: sums.get(name, 0.0) + share * value.detach() for name, value in terms.items()}
@@ -127,7 +123,7 @@ class Learner(LightningModule):
     @torch.no_grad()
     def validation_terms(self, batch: Batch) -> Terms:
         """The loss on poses not learnt from, always with the same noise."""
-        return self.terms_of(batch, generator(self.config.seed, "validation"))
+        return self.terms_of(batch, torch_stream(self.config.seed, "validation"))
 
     def on_save_checkpoint(self, checkpoint: dict[str, object]) -> None:
         """Training time goes with the weights."""

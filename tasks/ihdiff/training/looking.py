@@ -6,20 +6,21 @@ import numpy as np
 import torch
 
 from dataset.atomic import atomic_write
+from hands.random_streams import torch_stream
 from hands.ray_collision import colliding
 from models.ihdiff.diffusion import Samples, Schedule, sample, standard_noise
 from models.ihdiff.learning import Batch
 from models.ihdiff.metrics import average_pairwise_distance_mm, contact
 from models.ihdiff.representation import Surfaces, surfaces
 from models.ihdiff.vae import sample_vae
-from tasks.ihdiff.training.learner import Learner, generator
+from tasks.ihdiff.training.learner import Learner
 from tasks.ihdiff.training.quick_picture import quick_picture
 
 
 @torch.no_grad()
 def look(learner: Learner, step: int, out: Path) -> dict[str, float]:
     """Metrics by the names of docs/training-jobs.md; pictures of the samples go to `out`/pictures."""
-    data, offsets = learner._held
+    data, offsets = learner.held
     found = {}
     if data.validation:
         terms = learner.validation_terms(Batch(*(value.to(learner.device) for value in data.validation)))
@@ -42,7 +43,7 @@ def look(learner: Learner, step: int, out: Path) -> dict[str, float]:
 
 def draw(learner: Learner, count: int) -> Samples:
     """Hands from noise that is the same at every look."""
-    config, draws = learner.config, generator(learner.config.seed, "samples")
+    config, draws = learner.config, torch_stream(learner.config.seed, "samples")
     if config.model == "vae":
         noise = torch.randn(count, config.vae.latents, config.vae.width, generator=draws)
         return sample_vae(learner.network, noise.to(learner.device))

@@ -4,13 +4,15 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import WeightAveraging
 
 from dataset.atomic import atomic_file
 from models.ihdiff.checkpoint import FILE, save
@@ -75,7 +77,7 @@ class Reports(Callback):
     def _line(self, trainer: Trainer, learner: Learner, step: int) -> None:
         now = time.monotonic()
         terms = {f"loss/{name}": value / self.count for name, value in self.sums.items()}
-        batch, wish = len(learner._held[0].train.x), learner.config.optimiser
+        batch, wish = len(learner.held[0].train.x), learner.config.optimiser
         line = {"step": step, "loss": sum(terms.values()), **terms, "lr": trainer.optimizers[0].param_groups[0]["lr"]}
         line |= {"epoch": round(step * min(wish.batch, batch) / batch, 4), "seconds": round(self.seconds, 1)}
         line |= {"samples_per_second": round(self.count * min(wish.batch, batch) / (now - self.since), 2)}
@@ -119,23 +121,16 @@ class Reports(Callback):
         self.asked = True
 
 
-class averaged:
+@contextmanager
+def averaged(trainer: Trainer, learner: Learner) -> Iterator[torch.nn.Module]:
     """In the block the learner has the moving average of its weights, in evaluation mode; gives the network."""
-
-    def __init__(self, trainer: Trainer, learner: Learner) -> None:
-        from lightning.pytorch.callbacks import WeightAveraging
-
-        self.learner = learner
-        self.swap = next((c for c in trainer.callbacks if isinstance(c, WeightAveraging)), None)
-        self.trainer = trainer
-
-    def __enter__(self) -> torch.nn.Module:
-        if self.swap:
-            self.swap.on_validation_epoch_start(self.trainer, self.learner)
-        self.learner.network.eval()
-        return self.learner.network
-
-    def __exit__(self, *error: object) -> None:
-        self.learner.network.train()
-        if self.swap:
-            self.swap.on_validation_epoch_end(self.trainer, self.learner)
+    average = next((callback for callback in trainer.callbacks if isinstance(callback, WeightAveraging)), None)
+    if average:
+        average.on_validation_epoch_start(trainer, learner)  # Lightning's way to exchange the two
+    learner.network.eval()
+    try:
+        yield learner.network
+    finally:
+        learner.network.train()
+        if average:
+            average.on_validation_epoch_end(trainer, learner)

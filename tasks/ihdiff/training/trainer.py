@@ -30,7 +30,7 @@ from models.ihdiff.learning import Batch
 from models.ihdiff.losses import Offsets
 from models.ihdiff.representation import Standard, pack
 from tasks.ihdiff.checkpoints import hand_checksum
-from tasks.ihdiff.contacting_poses import ContactingPoses, read_contacting_poses
+from tasks.ihdiff.contacting_poses import ContactingPoses, read_contacting_poses, spread
 from tasks.ihdiff.training.config import DataConfig, IHDiffTraining, load_training
 from tasks.ihdiff.training.learner import Batches, Learner, LearningData
 from tasks.ihdiff.training.looking import look
@@ -119,11 +119,6 @@ def learning_data(config: IHDiffTraining, place: str) -> tuple[LearningData, dic
         "code_version": code_version(),
     }
     return LearningData(train, validation, standard, hands), notes
-
-
-def spread(count: int, most: int) -> list[int]:
-    """At most so many rows, evenly over all."""
-    return [index * count // most for index in range(most)] if count > most else list(range(count))
 
 
 def _batch(poses: ContactingPoses, hands: dict[Side, HandModel], wish: DataConfig) -> Batch:
