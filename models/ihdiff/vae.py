@@ -153,8 +153,8 @@ def vae_terms(
 ) -> dict[str, Float[Tensor, ""]]:
     """IHDiff's terms for hands that went through a latent sample, and `kl`, weighted, to be minimised together (E.1).
 
-    The divergence is the mean over all latent numbers and the batch, as in MLD. The paper does not say; summed over the latent
-    numbers, its weight would outdo all other terms, which are means too, and the latent hands would tell nothing.
+    The divergence is the mean over all latent numbers and the batch, as in MLD; the paper does not say. A weight that is
+    multiplied by the count of latent numbers gives the sum instead: docs/ihdiff.md shows what either leads to.
 
     Args:
         network: `VAE`, or a wrapper of one that has it as `module`.

@@ -1,5 +1,7 @@
 """The network that comes with the project."""
 
+from pathlib import Path
+
 import torch
 
 from models.ihdiff.checkpoint import built_in_checkpoint
@@ -11,7 +13,9 @@ from tasks.ihdiff.training.card import model_card
 def test_it_is_whole_belongs_to_the_free_hand_and_has_its_card(hands):
     assert checkpoint_file("built-in") == built_in_checkpoint()
     model = load_ihdiff("built-in", hands)
-    assert model_card(model, [], "") == built_in_checkpoint().with_name("README.md").read_text()
+    folder = built_in_checkpoint().parent
+    measured = (folder / "measured.md").read_text()
+    assert model_card(model, [Path("samples.jpg")], measured) == (folder / "README.md").read_text()
     assert model.notes["steps"] == 8000 and model.notes["poses"]["train"] > 10_000
 
 
