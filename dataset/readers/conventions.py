@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from dataset.readers.frame import PlacedHand
 from hands.joints import Side
 from hands.model import HandArrays, HandModel
 from hands.pose import HandPose, TwoHandPose
@@ -37,8 +38,21 @@ def with_unmended_shapedirs(arrays: HandArrays) -> HandArrays:
 
 def from_unmended(betas: Float[np.ndarray, "10"], arrays: HandArrays) -> Float[np.ndarray, "10"]:
     """Coefficients with which the mended hand comes nearest (least squares) to what `betas` makes of the published one."""
-    wanted = with_unmended_shapedirs(arrays).shapedirs @ betas
-    return np.linalg.lstsq(arrays.shapedirs.reshape(-1, 10), wanted.ravel(), rcond=None)[0]
+    return nearest_shape(betas, with_unmended_shapedirs(arrays), arrays)
+
+
+def nearest_shape(betas: Float[np.ndarray, "10"], theirs: HandArrays, ours: HandArrays) -> Float[np.ndarray, "10"]:
+    """Coefficients with which our hand comes nearest (least squares) to what `betas` makes of theirs."""
+    wanted = theirs.shapedirs @ betas
+    return np.linalg.lstsq(ours.shapedirs.reshape(-1, 10), wanted.ravel(), rcond=None)[0]
+
+
+def nearest_hand(hand: PlacedHand, theirs: HandModel, ours: HandModel) -> PlacedHand:
+    """Our hand that comes nearest to theirs, in the same pose and with its wrist in the same place."""
+    betas = nearest_shape(hand.betas, theirs.arrays, ours.arrays)
+    wrist = lambda model, values: model.rest_joints(torch.as_tensor(values, dtype=torch.float32)[None])[0, 0]  # noqa: E731
+    shift = wrist(theirs, hand.betas) - wrist(ours, betas)
+    return replace(hand, betas=betas, transl=hand.transl + shift.numpy())
 
 
 def rotation_to_z(up: tuple[float, float, float]) -> Float[np.ndarray, "3 3"]:

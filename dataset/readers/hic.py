@@ -14,12 +14,11 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from dataset.assets.mano_pickle import array_of, inert_records
-from dataset.errors import InputError
 from dataset.readers.checks import entry, mapping, numbers, placed_hand
-from dataset.readers.conventions import FingerAngles, from_unmended, with_unmended_shapedirs
+from dataset.readers.conventions import FingerAngles, nearest_hand, with_unmended_shapedirs
 from dataset.readers.frame import Fault, Frame, PlacedHand, Refusal, attempt
 from dataset.readers.json_stream import items
+from dataset.readers.pickled_arrays import pickled_arrays
 from dataset.readers.places import first_file, folders, not_there
 from hands.joints import Side
 from hands.model import HandModel
@@ -41,15 +40,15 @@ def files(folder: Path, subset: str) -> dict[str, Path]:
         InputError: there are no fits.
     """
     found = {f"{path.parent.name}/{path.name}": path for paths in _frames(folder).values() for path in paths}
-    index = _index(folder)
+    index = index_file(folder)
     return found | ({index.name: index} if index else {})
 
 
 def read(folder: Path, subset: str, hands: dict[Side, HandModel]) -> Iterator[Frame | Fault]:
     """Every frame; `HIC.json`, where it is, says which ones show two hands that interact."""
     reader, told = FitReader(hands), {}
-    if _index(folder):
-        yield from _read_hand_types(_index(folder), told)
+    if index_file(folder):
+        yield from _read_hand_types(index_file(folder), told)
     for (sequence, number), paths in _frames(folder).items():
         yield _frame(f"hic-{sequence}-{number:03d}", paths, told.get((sequence, number)), reader)
 
@@ -83,7 +82,7 @@ class FitReader:
 
     def hand(self, path: Path, side: Side) -> PlacedHand:
         """One hand in this project's convention."""
-        stored = _stored(path)
+        stored = pickled_arrays(path, ("pose", "betas", "trans", "v"))
         vertices = numbers(entry(stored, "v", ""), "v", 778, 3)
         errors = []
         for convention in list(self.order[side]):
@@ -92,38 +91,13 @@ class FitReader:
             errors.append(self._error(hand, self.published if unmended else self.hands[side], vertices))
             if errors[-1] <= TOLERANCE_MM:
                 self.order[side].sort(key=lambda other, c=convention: other != c)
-                return self._mended(hand) if unmended else hand
+                return nearest_hand(hand, self.published, self.hands[Side.LEFT]) if unmended else hand
         raise Refusal("pose", "gives other vertices than the file's", min(errors), TOLERANCE_MM)
 
     def _error(self, hand: PlacedHand, model: HandModel, vertices: Float[np.ndarray, "v 3"]) -> float:
         batch = (torch.as_tensor(value, dtype=torch.float32)[None] for value in hand.parameters)
         posed = model(*batch).vertices[0].numpy()
         return float(1000 * np.linalg.norm(posed - vertices, axis=1).mean())
-
-    def _mended(self, hand: PlacedHand) -> PlacedHand:
-        """The nearest hand with mended `shapedirs`, its wrist in the same place."""
-        model = self.hands[Side.LEFT]
-        betas = from_unmended(hand.betas, model.arrays)
-        as_batch = lambda values: torch.as_tensor(values, dtype=torch.float32)[None]  # noqa: E731
-        before = self.published.rest_joints(as_batch(hand.betas))[0, 0]
-        shift = before - model.rest_joints(as_batch(betas))[0, 0]
-        return PlacedHand(hand.hand_pose, betas, hand.global_orient, hand.transl + shift.numpy())
-
-
-def _stored(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a pickle that is never executed (see `dataset.assets.mano_pickle`)."""
-    try:
-        records = inert_records(path, path.read_bytes())
-    except (OSError, InputError) as error:
-        raise Refusal("", "unreadable file") from error
-    return {key: _plain(records[key], key) for key in ("pose", "betas", "trans", "v") if key in records}
-
-
-def _plain(record: object, key: str) -> np.ndarray:
-    try:
-        return array_of(record)
-    except Exception as error:  # a forged record may lack anything
-        raise Refusal(key, "wrong type") from error
 
 
 def _read_hand_types(path: Path, told: dict[Key, str]) -> Iterator[Fault]:
@@ -132,13 +106,13 @@ def _read_hand_types(path: Path, told: dict[Key, str]) -> Iterator[Fault]:
         for annotation in items(path, "annotations.item"):
             for side in Side:
                 fit = entry(mapping(annotation, "annotations"), f"{side}_mano_path", "annotations")
-                if isinstance(fit, str) and _key(Path(fit)):
-                    told[_key(Path(fit))] = str(entry(annotation, "hand_type", "annotations"))
+                if isinstance(fit, str) and fit_key(Path(fit)):
+                    told[fit_key(Path(fit))] = str(entry(annotation, "hand_type", "annotations"))
     except Refusal as refusal:
         yield refusal.fault(path.name, path.name)
 
 
-def _key(path: Path) -> Key | None:
+def fit_key(path: Path) -> Key | None:
     """Sequence and frame number of a fit; None for other files."""
     match = _FOLDER.fullmatch(path.parent.name)
     return (match[1], int(path.stem)) if match and path.stem.isdigit() else None
@@ -147,14 +121,15 @@ def _key(path: Path) -> Key | None:
 def _frames(folder: Path) -> dict[Key, list[Path]]:
     """Fits by sequence and frame number, in that order."""
     inside = [folder, folder / RESULTS, folder / "data" / RESULTS]
-    fits = [path for place in inside for sub in folders(place) for path in sorted(sub.glob("*.pkl")) if _key(path)]
+    fits = [path for place in inside for sub in folders(place) for path in sorted(sub.glob("*.pkl")) if fit_key(path)]
     if not fits:
         raise not_there(folder, f"{RESULTS} with its folders of fits")
     found: dict[Key, list[Path]] = {}
     for path in fits:
-        found.setdefault(_key(path), []).append(path)
+        found.setdefault(fit_key(path), []).append(path)
     return dict(sorted(found.items()))
 
 
-def _index(folder: Path) -> Path | None:
+def index_file(folder: Path) -> Path | None:
+    """InterWild's `HIC.json`, where it is."""
     return first_file((folder, folder / "data"), "HIC.json")

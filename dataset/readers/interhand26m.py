@@ -28,14 +28,26 @@ UP_WITHOUT_CAMERAS = (0.0, -1.0, 0.0)
 """The data set's own camera viewer draws −y upwards."""
 _EXPECTED = {"interacting": tuple(Side), "right": (Side.RIGHT,), "left": (Side.LEFT,)}
 
-_SPLITS = {"train": "train", "val": "validation", "test": "test"}
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
 """Published name of a split to ours."""
 Key = tuple[str, ...]
 Up = tuple[float, float, float]
 
 
 def files(folder: Path, subset: str) -> dict[str, Path]:
-    """The annotation files that are read, by ending: in the folder itself, `annotations/{subset}` or `annotations/all`.
+    """The annotation files from which poses are read, by ending.
+
+    Raises:
+        InputError: the MANO file is missing, or there is no such subset.
+    """
+    found = annotation_files(folder, subset)
+    if "joint_3d" in found:
+        found.pop("data", None)
+    return found
+
+
+def annotation_files(folder: Path, subset: str) -> dict[str, Path]:
+    """All annotation files there are, by ending: in the folder itself, `annotations/{subset}` or `annotations/all`.
 
     Raises:
         InputError: the MANO file is missing, or there is no such subset.
@@ -46,8 +58,6 @@ def files(folder: Path, subset: str) -> dict[str, Path]:
     found = {part: first_file(places, f"InterHand2.6M_{subset}_{part}.json") for part in PARTS}
     if found["MANO_NeuralAnnot"] is None:
         raise not_there(folder, f"InterHand2.6M_{subset}_MANO_NeuralAnnot.json")
-    if found["joint_3d"]:
-        del found["data"]
     return {part: path for part, path in found.items() if path}
 
 
@@ -84,7 +94,7 @@ def _frame(
     told = None if hand_type is None else hand_type == "interacting"
     if isinstance(found, Fault):
         return found
-    split = _SPLITS[prefix.rpartition("-")[2]]
+    split = SPLITS[prefix.rpartition("-")[2]]
     return Frame(name, file, found, told, up, person=f"{prefix}-{keys[0]}", split=split)
 
 

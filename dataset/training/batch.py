@@ -1,6 +1,6 @@
 """A batch as networks take it: tensors of b images and of both hands in them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -69,6 +69,25 @@ class ImageBatch:
 
     def __len__(self) -> int:
         return len(self.sample_ids)
+
+    def __getitem__(self, rows: slice) -> "ImageBatch":
+        """Neighbouring images of the batch; their tensors share its memory."""
+        return replace(self._map(lambda tensor: tensor[rows]), sample_ids=self.sample_ids[rows])
+
+    @staticmethod
+    def joined(batches: "Sequence[ImageBatch]") -> "ImageBatch":
+        """One batch of several whose images have one size; a single one as it is."""
+        first = batches[0]
+        if len(batches) == 1:
+            return first
+        join = lambda parts: torch.cat(list(parts))  # noqa: E731
+        columns = {side: zip(*(batch.hand(side).tensors() for batch in batches), strict=True) for side in Side}
+        return ImageBatch(
+            [name for batch in batches for name in batch.sample_ids],
+            **{name: join(getattr(batch, name) for batch in batches) for name in ("image", "K", "R", "t")},
+            **{str(side): HandTargets(*map(join, parts)) for side, parts in columns.items()},
+            masks={name: join(batch.masks[name] for batch in batches) for name in first.masks},
+        )
 
     def hand(self, side: Side) -> HandTargets:
         """The targets of one hand."""

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from dataset.errors import InputError
 from dataset.training.batch import ImageBatch
 from dataset.training.batching import Batching
-from dataset.training.image_batches import ImageBatches
+from dataset.training.epoch_batches import EpochBatches
 from dataset.training.picture_pool import Parcel, PicturePool
 
 _SPARE = 2
@@ -30,7 +30,7 @@ class BatchLoader:
     """
 
     def __init__(
-        self, images: ImageBatches, workers: int = 0, prefetch: int = 2, start_method: str | None = None
+        self, images: EpochBatches, workers: int = 0, prefetch: int = 2, start_method: str | None = None
     ) -> None:
         """Workers start with the first batch and stay.
 
@@ -57,6 +57,11 @@ class BatchLoader:
                 multiprocessing_context=start_method,
                 generator=torch.Generator(),  # its own, so that loading leaves the global one alone
             )
+
+    @property
+    def images(self) -> EpochBatches:
+        """What is loaded."""
+        return self._images
 
     def __len__(self) -> int:
         return len(self._images)
@@ -101,7 +106,7 @@ class _Refusal(NamedTuple):
 class _Sending(IterableDataset):
     """What a worker iterates: batches in the places of the pool."""
 
-    def __init__(self, images: ImageBatches, pool: PicturePool) -> None:
+    def __init__(self, images: EpochBatches, pool: PicturePool) -> None:
         self._images, self._pool = images, pool
 
     def __len__(self) -> int:

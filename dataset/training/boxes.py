@@ -21,7 +21,7 @@ def enclosing_box(box: Float[Tensor, "b 4"], matrix: Float[Tensor, "b 2 3"], siz
 
 
 def with_boxes(batch: ImageBatch, hands: Mapping[Side, HandModel]) -> ImageBatch:
-    """Boxes no larger than the projected vertices of the hand layer."""
+    """Boxes no larger than the projected vertices of the hand layer; unchanged for hands whose parameters are unknown."""
     return replace(
         batch,
         **{str(side): _tight(batch.hand(side), batch.K, model, batch.image.shape[-1]) for side, model in hands.items()},
@@ -32,7 +32,8 @@ def _tight(hand: HandTargets, K: Float[Tensor, "b 3 3"], model: HandModel, size:
     with torch.no_grad():
         projected = hand.pose.pose(model).vertices @ K.mT
     outline = _around(projected[..., :2] / projected[..., 2:], size)
-    return replace(hand, bbox=_common(hand.bbox, outline))
+    known = projected.isfinite().flatten(1).all(1, keepdim=True)
+    return replace(hand, bbox=torch.where(known, _common(hand.bbox, outline), hand.bbox))
 
 
 def _around(points: Float[Tensor, "b n 2"], size: int) -> Float[Tensor, "b 4"]:

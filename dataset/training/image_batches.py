@@ -1,28 +1,22 @@
-"""Batches of images and labels from the shards of a dataset, as an iterable that PyTorch can divide among processes."""
+"""Batches of images and labels from the shards of a dataset."""
 
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch.utils.data import IterableDataset, get_worker_info
-
 from dataset.errors import InputError
 from dataset.manifest import Manifest
 from dataset.training.assembly import Allocate, Assembly, private_memory
 from dataset.training.batch import MASKS, ImageBatch
-from dataset.training.batching import Batching, EpochOrder, RankBatches
+from dataset.training.batching import Batching, EpochOrder
+from dataset.training.epoch_batches import EpochBatches
 from dataset.training.lanes import Lanes
+from dataset.training.portion import Portion
 from dataset.training.row_groups import RowGroups, find_row_groups
 
 
-class ImageBatches(IterableDataset):
-    """One rank's batches of an epoch.
-
-    `for batch in images` gives them in this process. Under a `DataLoader(images, batch_size=None, num_workers=n)` each
-    worker gives every n-th, so that they arrive in the same order for any n. `start_at` says which epoch and from
-    which batch on; workers that persist hear of it, too. `BatchLoader` counts epochs and batches by itself.
-    """
+class ImageBatches(EpochBatches):
+    """Those of a dataset of this project."""
 
     def __init__(
         self,
@@ -31,6 +25,7 @@ class ImageBatches(IterableDataset):
         batching: Batching | None = None,
         masks: Collection[str] = (),
         size: tuple[int, int] | None = None,
+        portion: Portion | None = None,
     ) -> None:
         """What to read; only the footers of the shards are read now.
 
@@ -40,47 +35,23 @@ class ImageBatches(IterableDataset):
             batching: how an epoch becomes batches.
             masks: label pictures wanted, of `batch.MASKS`.
             size: (width, height) in pixels to which images are resized; not needed when all have one.
+            portion: only a part of the images, in whole row groups but for the last.
 
         Raises:
             InputError: no dataset, no image of the splits, images of several sizes and no `size`, an unknown mask, or a
                 batching that does not come out even.
         """
         manifest = dataset if isinstance(dataset, Manifest) else Manifest.read(dataset)
-        self.batching = batching or Batching()
-        self._groups = find_row_groups(manifest, {splits} if isinstance(splits, str) else splits)
-        self.size = size or _one_size(self._groups, manifest.folder)
+        self._groups = find_row_groups(manifest, {splits} if isinstance(splits, str) else splits, portion)
         self._masks = _known(masks)
-        self._rank = RankBatches(self.images, self.batching)
         self._idle: list[Lanes] = []
-        self._start = torch.zeros(2, dtype=torch.int64).share_memory_()
+        size = size or _one_size(self._groups, manifest.folder)
+        super().__init__(int(self._groups.rows.sum()), size, batching or Batching())
 
     @property
     def content(self) -> str:
-        """Checksum of the shards and the splits: what tells this set of images from any other."""
+        """Checksum of the shards, the splits and the portion: what tells this set of images from any other."""
         return self._groups.content
-
-    @property
-    def images(self) -> int:
-        """Images of all ranks in an epoch, those that `drop_last` leaves out too."""
-        return int(self._groups.rows.sum())
-
-    def __len__(self) -> int:
-        return len(self._rank)
-
-    def start_at(self, epoch: int, batch: int = 0) -> None:
-        """Let what is iterated next be that epoch, without its first batches, which are not read either."""
-        self._start[:] = torch.tensor([epoch, batch])
-
-    def __iter__(self) -> Iterator[ImageBatch]:
-        epoch, numbers = self.turn()
-        return self.batches(epoch, numbers)
-
-    def turn(self) -> tuple[int, range]:
-        """The epoch, and the numbers of the batches in it that are up to this process: it may be a loader's worker."""
-        epoch, first = self._start.tolist()
-        worker = get_worker_info()
-        own, of = (worker.id, worker.num_workers) if worker else (0, 1)
-        return epoch, range(first + own, len(self), of)
 
     def batches(self, epoch: int, numbers: Iterable[int], allocate: Allocate = private_memory) -> Iterator[ImageBatch]:
         """Some of the batches of an epoch; `allocate` gives the memory of their images.

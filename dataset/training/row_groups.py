@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from jaxtyping import Int
 from dataset.errors import InputError
 from dataset.manifest import Manifest
 from dataset.shards import open_shard
+from dataset.training.portion import Portion
 
 
 class _Kind(NamedTuple):
@@ -40,11 +41,16 @@ class RowGroups:
     sizes: frozenset[tuple[int, int]]
     """Widths and heights of the wanted images."""
     content: str
-    """Checksum of the shards and the splits."""
+    """Checksum of the shards, the splits and the portion."""
+    portion: Portion
+    """Which part of them these are."""
 
 
-def find_row_groups(manifest: Manifest, splits: Collection[str] = ()) -> RowGroups:
-    """The groups with images of these splits, or all for none.
+def find_row_groups(manifest: Manifest, splits: Collection[str] = (), portion: Portion | None = None) -> RowGroups:
+    """The groups with images of these splits, or all for none; with a portion, only as many groups as it needs.
+
+    Rows were put in random order before they were written, so some groups are as good a sample as some rows, and what is
+    left out is not read.
 
     Raises:
         InputError: a shard is missing or damaged, or no image is of these splits.
@@ -57,20 +63,40 @@ def find_row_groups(manifest: Manifest, splits: Collection[str] = ()) -> RowGrou
         there = sorted({kind.split for *_, kinds in every for kind in kinds})
         which = f"no image of {', '.join(sorted(splits))}" if splits else "no image"
         raise InputError(f"{manifest.folder}: has {which}; the splits it has are: {', '.join(there) or 'none'}")
+    portion = portion or Portion()
+    rows = np.array([kinds.total() for *_, kinds in found])
+    kept, rows = _part([f"{paths[shard].stem}/{number}" for shard, number, _ in found], rows, portion)
+    found = [found[group] for group in kept]
     return RowGroups(
         paths,
         np.array([shard for shard, *_ in found]),
         np.array([number for _, number, _ in found]),
-        np.array([kinds.total() for *_, kinds in found]),
+        rows,
         frozenset(splits),
         frozenset((kind.width, kind.height) for *_, kinds in found for kind in kinds),
-        _checksum(manifest, splits),
+        _checksum(manifest, splits, portion),
+        portion,
     )
 
 
-def _checksum(manifest: Manifest, splits: Collection[str]) -> str:
+def _part(
+    names: Sequence[str], rows: Int[np.ndarray, "g"], portion: Portion
+) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "k"]]:
+    """The groups that a portion is taken from, in their stored order, and how many rows of each."""
+    if portion.is_whole:
+        return np.arange(len(rows)), rows
+    order, wanted = portion.order(names), portion.count(int(rows.sum()))
+    before = np.cumsum(rows[order]) - rows[order]
+    taken = np.clip(wanted - before, 0, rows[order])
+    kept = order[taken > 0]
+    back = np.argsort(kept)
+    return kept[back], taken[taken > 0][back]
+
+
+def _checksum(manifest: Manifest, splits: Collection[str], portion: Portion) -> str:
     shards = manifest.shards["images"]
     told = [*sorted(splits), *(shards[name].sha256 for name in sorted(shards))]
+    told += [] if portion.is_whole else [str(portion)]
     return hashlib.sha256(" ".join(told).encode()).hexdigest()
 
 

@@ -87,6 +87,9 @@ def _read_group(groups: RowGroups, group: int, leaves: list[str]) -> pa.Table:
     """In one thread: the processes beside this one are the parallel ones."""
     with open_shard(groups.paths[groups.shard[group]]) as file:
         table = file.read_row_group(int(groups.number[group]), columns=leaves, use_threads=False)
-    if len(table) == groups.rows[group]:
-        return table
-    return table.filter(pc.is_in(table["split"], pa.array(sorted(groups.splits))))
+    wanted = int(groups.rows[group])
+    if len(table) != wanted and groups.splits:
+        table = table.filter(pc.is_in(table["split"], pa.array(sorted(groups.splits))))
+    if len(table) != wanted:
+        table = table.take(groups.portion.chosen(table["sample_id"].to_pylist(), wanted))
+    return table
