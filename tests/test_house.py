@@ -68,12 +68,12 @@ def test_only_rendering_imports_bpy_and_only_two_rooms_prefect():
 
 
 @pytest.mark.parametrize(
-    ("room", "besides", "when_used"), [("hands", {"warp"}, set()), ("models", set(), {"diffusers"})]
+    ("room", "besides", "when_used"), [("hands", {"warp"}, set()), ("models", set(), {"diffusers", "transformers"})]
 )
 def test_bare_rooms_import_with_torch_and_numpy_alone(room, besides, when_used):
     """Warp is the one wheel more that posing and optimising hands take to a GPU machine; the networks need none.
 
-    What they need only when something is used, the noise schedule's library, is imported there.
+    What they need only when something is used, the libraries of noise schedules and of image models, is imported there.
     """
     standard = set(sys.stdlib_module_names)
     for file in (ROOT / room).rglob("*.py"):

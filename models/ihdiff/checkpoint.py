@@ -1,6 +1,5 @@
-"""Trained networks as files: safetensors, which hold numbers and no code."""
+"""Checkpoints of IHDiff and of the VAE baseline."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -12,14 +11,9 @@ from torch import Tensor, nn
 from models.ihdiff.network import Denoiser, NetworkConfig
 from models.ihdiff.representation import Standard
 from models.ihdiff.vae import VAE, VAEConfig
+from models.weight_files import FILE, WeightFiles
 
-FORMAT = 1
-"""Changes when older files cannot be read any more."""
-FILE = "model.safetensors"
-"""The name in a training's folder."""
-_KEY = "ihdiff"
-_NAMES = {"ihdiff": "IHDiff", "vae": "the VAE baseline"}
-"""The kinds of network, as the file and as a reader calls them."""
+_FILES = WeightFiles("ihdiff", 1, {"ihdiff": "IHDiff", "vae": "the VAE baseline"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +43,10 @@ def built_in_checkpoint() -> Path:
 
 def save(file: BinaryIO, network: Denoiser | VAE, standard: Standard, notes: dict[str, Any]) -> None:
     """Write weights and scale; kind, sizes and `notes` (plain JSON values) go into the file's metadata."""
-    from safetensors.torch import save as to_bytes
-
     tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
     tensors |= {f"standard.{name}": value for name, value in standard.state_dict().items()}
     kind = "vae" if isinstance(network, VAE) else "ihdiff"
-    about = {"format": FORMAT, "kind": kind, "network": asdict(network.config), "notes": notes}
-    content = {name: value.detach().float().cpu().contiguous() for name, value in tensors.items()}
-    file.write(to_bytes(content, {_KEY: json.dumps(about, sort_keys=True)}))
+    _FILES.write(file, kind, tensors, {"network": asdict(network.config), "notes": notes})
 
 
 def load(path: Path) -> IHDiff:
@@ -78,33 +68,13 @@ def load_vae(path: Path) -> TrainedVAE:
 
 
 def _read(path: Path, kind: str, build: Callable[[dict[str, Any]], nn.Module]) -> tuple[nn.Module, Standard, dict]:
-    from safetensors import SafetensorError, safe_open
-
-    name, make = _NAMES[kind], f"`render-ih train {kind}` makes one"
-    path = path / FILE if path.is_dir() else path
-    try:
-        with safe_open(path, "pt") as file:
-            about = json.loads((file.metadata() or {})[_KEY])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-    except OSError as error:
-        raise ValueError(f"{path}: no checkpoint of {name} that can be read here; {make}") from error
-    except SafetensorError as error:
-        raise ValueError(f"{path}: is damaged or no safetensors file, and nothing else is loaded; {make}") from error
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{path}: holds another network than {name}; {make}") from error
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        raise ValueError(f"{path}: is a checkpoint of another version of render-ih; {make}")
-    if (found := str(about.get("kind"))) != kind:
-        other = f"{_NAMES[found]}, not" if found in _NAMES else "another network than"
-        raise ValueError(f"{path}: holds {other} {name}; {make}")
-    if not all(value.isfinite().all() for value in tensors.values()):
-        raise ValueError(f"{path}: has weights that are no numbers; {make}")
+    about, tensors = _FILES.read(path, kind)
     try:
         _refuse_oversized(about["network"], tensors)
         network, standard = _filled(build(about["network"]), tensors)
         return network, standard, dict(about["notes"])
     except (KeyError, TypeError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{path}: its weights do not fit the network it describes; {make}") from error
+        raise _FILES.misfit(path, kind) from error
 
 
 def _refuse_oversized(sizes: dict[str, Any], tensors: dict[str, Tensor]) -> None:

@@ -6,6 +6,8 @@ import torch
 from dataset.assets.gestures import load_gestures
 from hands.gestures import gesture_angles
 from models.labelled_poses import NaturalPoses
+from models.transhand.levels import Meshes
+from models.transhand.upsampling import meshes_of
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +22,9 @@ def library() -> NaturalPoses:
 def draws() -> torch.Generator:
     """A fresh generator with one seed."""
     return torch.Generator().manual_seed(2023)
+
+
+@pytest.fixture(scope="session")
+def meshes(hands) -> Meshes:
+    """What TransHand knows of the free hands, from fewer samples than usual."""
+    return meshes_of(hands, torch.Generator().manual_seed(2023), count=100)
