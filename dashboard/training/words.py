@@ -12,8 +12,8 @@ from dashboard.training.names import Metric, figure, headline, metric, ordered, 
 from dashboard.training.watched import TrainingState
 from dashboard.wording import count, duration, number, rate, share
 from tasks.ihdiff.training.job_config import IHDiffJobConfig
-from tasks.training_job.config import TrainingJobConfig
 from tasks.training_job.trainer import IHDIFF, TRANSHAND, VAE
+from tasks.transhand.training.job_config import TransHandJobConfig
 
 FLOWS = {
     IHDIFF.network: "flows.train_ihdiff",
@@ -201,7 +201,7 @@ def command(state: TrainingState) -> str:
     module, config = FLOWS.get(state.network), state.note.config
     if module is None or not {"dataset", "out"} <= config.keys():
         return ""
-    kind = IHDiffJobConfig if state.network in (IHDIFF.network, VAE.network) else TrainingJobConfig
+    kind = TransHandJobConfig if state.network == TRANSHAND.network else IHDiffJobConfig
     defaults = {name: field.default for name, field in kind.model_fields.items()}
     told = {name: value for name, value in config.items() if name in defaults and value != _plain(defaults[name])}
     words = ", ".join(f"{json.dumps(name)}: {json.dumps(value, ensure_ascii=False)}" for name, value in told.items())

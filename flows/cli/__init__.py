@@ -4,6 +4,7 @@ from flows.cli.assets import assets
 from flows.cli.datasets import append, export, inspect, merge, subset, verify, view
 from flows.cli.evaluate import evaluate
 from flows.cli.operation import deploy
+from flows.cli.prediction import export_network, predict
 from flows.cli.prior import sample
 from flows.cli.prior_fit import fit
 from flows.cli.root import main
@@ -12,6 +13,7 @@ from flows.cli.serving import dashboard, server, worker
 from flows.cli.training import train
 
 DATASETS = (run, doctor, rerender, verify, inspect, view, export, merge, append, subset)
-COMMANDS = (*DATASETS, train, sample, fit, evaluate, assets, dashboard, server, deploy, worker)
+NETWORKS = (train, sample, fit, predict, evaluate, export_network)
+COMMANDS = (*DATASETS, *NETWORKS, assets, dashboard, server, deploy, worker)
 for command in COMMANDS:
     main.add_command(command)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from flows.cli.root import PATH, new_folder
+from flows.cli.root import DATASET, MANO, PATH, new_folder
 
 
 @click.group()
@@ -74,3 +74,52 @@ def ihdiff(
     made = tables_of(Evaluation(place, out, networks, numbers, targets=_listed(targets), **others))
     click.echo(made.tables.read_text(encoding="utf-8"))
     click.echo(f"tables:  {made.tables}\nnumbers: {made.numbers}")
+
+
+class _Size(click.ParamType):
+    """WIDTHxHEIGHT in pixels."""
+
+    name = "widthxheight"
+
+    def convert(
+        self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Both numbers."""
+        if isinstance(value, tuple):
+            return value
+        words = value.lower().split("x")
+        if len(words) != 2 or not all(word.isdecimal() and int(word) for word in words):
+            self.fail(f"'{value}' is no size; give for example 512x334", param, ctx)
+        return int(words[0]), int(words[1])
+
+
+@evaluate.command()
+@DATASET
+@new_folder("tables and numbers")
+@click.option(
+    "--checkpoint", type=PATH, default=None, help="Judge a trained TransHand: its file, or the training's folder."
+)
+@click.option(
+    "--predictions", type=PATH, default=None, help="Judge any method by its predictions: Parquet, a row an image."
+)
+@click.option(
+    "--baseline", default="", metavar="mean-pose", help="Judge the mean of the split train, which sees no image."
+)
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", help="That images are of.")
+@click.option("--most", type=click.IntRange(0), default=0, help="At most so many images; 0: all of the split.")
+@click.option("--bins", type=click.Choice(["interhand", "tzionas"]), default="interhand", help="Classes of occlusion.")
+@click.option("--allow-missing", is_flag=True, help="Judge predictions that lack images; the table tells how many.")
+@click.option("--size", type=_Size(), default=None, help="Size of the images, for a dataset of several sizes.")
+@MANO
+@click.option("--device", default="cpu", help="Torch device: cpu, cuda, cuda:1.")
+def transhand(**wish: object) -> None:
+    """Errors of two hands in images (RenderIH's tables): of TransHand, of any method's predictions, or of the mean pose.
+
+    Give one of --checkpoint, --predictions and --baseline. docs/evaluation.md describes metrics and files.
+    """
+    from tasks.transhand.evaluation.evaluate import Evaluation
+    from tasks.transhand.evaluation.evaluate import evaluate as judged
+
+    made = judged(Evaluation(**wish))
+    click.echo(made.tables.read_text(encoding="utf-8"))
+    click.echo(f"tables:  {made.tables}\nnumbers: {made.numbers}\nimages:  {made.each}")

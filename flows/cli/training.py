@@ -10,19 +10,32 @@ import click
 from flows.cli.root import PATH, RECORDED
 
 _JOB = (
-    click.option(
-        "--dataset", required=True, help="Dataset (folder or URL; its poses suffice), or KIND=PATH of recordings."
-    ),
     click.option("--out", type=PATH, required=True, help="Folder of the training; one that was stopped goes on."),
-    click.option("--config", default="paper", help="Recipe (smoke, small, fast, paper) or a file of your own."),
     click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one key of it."),
     click.option("--hours", type=click.FloatRange(0), default=0.0, help="Save and end after so many; 0: no limit."),
     click.option("--processes", type=click.IntRange(0), default=0, help="0: one a GPU, or one on the CPU."),
+    RECORDED,
+)
+"""Of every training job."""
+_OF_POSES = (
+    click.option(
+        "--dataset", required=True, help="Dataset (folder or URL; its poses suffice), or KIND=PATH of recordings."
+    ),
+    click.option("--config", default="paper", help="Recipe (smoke, small, fast, paper) or a file of your own."),
     click.option(
         "--samples", type=click.IntRange(0), default=64, help="Hand pairs drawn from the result for its card."
     ),
     click.option("--fits", type=click.IntRange(0), default=16, help="Test poses that the result is fitted to."),
-    RECORDED,
+)
+_OF_IMAGES = (
+    click.option("--dataset", required=True, help="Dataset (folder or URL), or KIND=PATH of recorded images."),
+    click.option(
+        "--config", default="paper", help="Recipe (docs/transhand.md names them: smoke, paper …) or a file of your own."
+    ),
+    click.option(
+        "--images", type=click.IntRange(0), default=5000, help="Test images that the result is evaluated on, at most."
+    ),
+    click.option("--evaluate-on", default="", help="Dataset that these are of, if not the one that is learnt from."),
 )
 
 
@@ -67,41 +80,59 @@ def train_natural_discriminator(
     click.echo(f"checkpoint: {made.checkpoint}\ncard:       {made.card}")
 
 
-def _job(function: Callable) -> Callable:
-    """Options of a training job."""
-    for option in reversed(_JOB):
-        function = option(function)
-    return function
+def _options(*given: Callable) -> Callable:
+    """Options of a training job, in this order."""
+
+    def decorate(function: Callable) -> Callable:
+        for option in reversed(given):
+            function = option(function)
+        return function
+
+    return decorate
 
 
 @train.command("ihdiff")
-@_job
+@_options(*_OF_POSES, *_JOB)
 def train_ihdiff(**given: Any) -> None:
     """Train IHDiff, the diffusion prior of two interacting hands, and measure what came out."""
-    _train("ihdiff", **given)
+    _train_on_poses("ihdiff", **given)
 
 
 @train.command("vae")
-@_job
+@_options(*_OF_POSES, *_JOB)
 def train_vae(**given: Any) -> None:
     """Train the VAE that IHDiff is compared with."""
-    _train("vae", **given)
+    _train_on_poses("vae", **given)
 
 
-def _train(
-    model: str, config: str, overrides: tuple[str, ...], hours: float, prefect: bool | None, **given: Any
-) -> None:
+@train.command("transhand")
+@_options(*_OF_IMAGES, *_JOB)
+def train_transhand(**given: Any) -> None:
+    """Train TransHand, which finds two hand meshes in an image, and measure what came out."""
     click.echo("render-ih: loading", err=True)
-    from flows.operation.definition import checked
+    from flows.train_transhand import train_transhand
+    from tasks.transhand.training.job_config import TransHandJobConfig
+
+    _train(train_transhand, TransHandJobConfig, **given)
+
+
+def _train_on_poses(model: str, **given: Any) -> None:
+    click.echo("render-ih: loading", err=True)
     from flows.train_ihdiff import train_ihdiff
     from tasks.ihdiff.training.job_config import IHDiffJobConfig
+
+    _train(train_ihdiff, IHDiffJobConfig, model=model, **given)
+
+
+def _train(flow: Callable, kind: type, hours: float, prefect: bool | None, **given: Any) -> None:
+    """Run a training job and say where its result is."""
+    from flows.operation.definition import checked
     from tasks.recording.run_flow import run_flow
     from tasks.training_job.failures import TrainingError
 
-    values = {**given, "model": model, "config": config, "overrides": overrides, "max_hours": hours}
-    job = checked(IHDiffJobConfig, values, "training")
+    job = checked(kind, {**given, "max_hours": hours}, "training")
     try:
-        made = run_flow(train_ihdiff, prefect, job)
+        made = run_flow(flow, prefect, job)
     except TrainingError as error:  # one sentence; what the trainer said of it is above, and in the log that it names
         click.echo(f"error: {error}", err=True)
         sys.exit(1)

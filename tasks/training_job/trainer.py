@@ -42,4 +42,4 @@ class Trainer:
 IHDIFF = Trainer("IHDiff", "tasks.ihdiff.training.trainer", "poses", ("model=ihdiff",), ("diffusers", "lightning"))
 VAE = Trainer("VAE", "tasks.ihdiff.training.trainer", "poses", ("model=vae",), ("diffusers", "lightning"))
 """The baseline that IHDiff is compared with."""
-TRANSHAND = Trainer("TransHand", "models.transhand.train", "images")
+TRANSHAND = Trainer("TransHand", "tasks.transhand.training.trainer", "images", needs=("lightning", "transformers"))

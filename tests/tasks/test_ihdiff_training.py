@@ -24,8 +24,10 @@ from models.ihdiff.representation import COLUMNS, ROWS, surfaces
 from tasks.ihdiff.sheets import write_poses
 from tasks.ihdiff.training.config import IHDiffTraining, OptimiserConfig, load_training
 from tasks.ihdiff.training.job_config import recipe
-from tasks.ihdiff.training.learner import Batches, rate_at, steps_of
-from tasks.ihdiff.training.trainer import is_finished, learning_data, moving_average, newest, step_of, train
+from tasks.ihdiff.training.learner import Batches
+from tasks.ihdiff.training.trainer import learning_data, train
+from tasks.lightning_training.config import rate_at, steps_of
+from tasks.lightning_training.running import is_finished, moving_average, newest, step_of
 
 TINY = (
     "network={width: 16, heads: 2, depth: 1, dropout: 0.1, shape_width: 8}",

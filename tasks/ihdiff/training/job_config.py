@@ -1,17 +1,16 @@
 """What a job that trains IHDiff or its VAE baseline is told besides `TrainingJobConfig`; loads nothing heavy."""
 
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 
-from dataset.errors import InputError
 from tasks.training_job.config import TrainingJobConfig
+from tasks.training_job.recipes import is_name
+from tasks.training_job.recipes import recipe as named_recipe
 
-RECIPES = Path(str(resources.files("configs"))) / "ihdiff"
 POSES = "poses"
-"""The file there that is a recipe of poses to learn from, not of a training."""
+"""The file among IHDiff's that is a recipe of poses to learn from, not of a training."""
 
 
 class IHDiffJobConfig(TrainingJobConfig):
@@ -36,8 +35,7 @@ class IHDiffJobConfig(TrainingJobConfig):
     @classmethod
     def _recipes_have_names(cls, value: object) -> object:
         """A word that is no file is a recipe's name."""
-        is_word = isinstance(value, str | Path) and str(value).isidentifier() and not Path(value).is_file()
-        return recipe(str(value)) if is_word else value
+        return recipe(str(value)) if is_name(value) else value
 
 
 def recipe(name: str) -> Path:
@@ -46,9 +44,4 @@ def recipe(name: str) -> Path:
     Raises:
         InputError: there is none of that name.
     """
-    known = sorted({file.stem for file in RECIPES.glob("*.yaml")} - {POSES})
-    if name not in known:
-        raise InputError(
-            f"'{name}' is no recipe; there are {', '.join(known)}; a file of your own is given with its path"
-        )
-    return RECIPES / f"{name}.yaml"
+    return named_recipe("ihdiff", name, {POSES})

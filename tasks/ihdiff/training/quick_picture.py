@@ -1,4 +1,4 @@
-"""A shaded picture of two hands in milliseconds, for looks at a training; pictures to show are the renderer's."""
+"""A picture of two hands alone in milliseconds, for looks at a training; pictures to show are the renderer's."""
 
 import io
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from PIL import Image, ImageDraw
 
-COLOURS = ((222, 170, 140), (140, 175, 222))
-"""Right hand, left hand."""
+from tasks.mesh_painting import COLOURS, Faces, paint, shaded
+
 _LIGHT = np.array([0.3, -0.5, 0.81])
 
 
@@ -22,17 +22,12 @@ def quick_picture(
     pen = ImageDraw.Draw(picture)
     for view in range(views):
         turn = _about_y(np.pi * view / views)
-        triangles, shades = [], []
+        surfaces = []
         for (vertices, faces), colour in zip(meshes, COLOURS, strict=False):
             corners = ((vertices - centre) @ turn.T)[faces]
-            normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-            normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-12
-            triangles.append(corners)
-            shades.append(np.outer(0.45 + 0.55 * np.clip(normal @ _LIGHT, 0, 1), colour))
-        corners, shade = np.concatenate(triangles), np.concatenate(shades).astype(int)
-        flat = size / 2 + corners[..., :2] * [size / 2 / reach, -size / 2 / reach]
-        for face in np.argsort(corners[..., 2].mean(1)):
-            pen.polygon([(x + view * size, y) for x, y in flat[face]], fill=tuple(shade[face]))
+            flat = size / 2 + corners[..., :2] * [size / 2 / reach, -size / 2 / reach] + [view * size, 0]
+            surfaces.append(Faces(flat, -corners[..., 2].mean(1), shaded(corners, colour, _LIGHT)))
+        paint(pen, surfaces)
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()

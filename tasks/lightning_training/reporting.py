@@ -15,11 +15,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import WeightAveraging
 
 from dataset.atomic import atomic_file
-from models.ihdiff.checkpoint import FILE, save
-from tasks.ihdiff.training.learner import Learner
+from models.weight_files import FILE
+from tasks.lightning_training.config import epochs_of
+from tasks.lightning_training.learner import StepLearner
 from tasks.training_job.job import CHECKPOINTS, HEARTBEAT, METRICS
 
-Look = Callable[[Learner, int, Path], dict[str, float]]
+Look = Callable[[StepLearner, int, Path], dict[str, float]]
 """Measures a network that is in training, and may leave pictures; gets the step and the folder."""
 
 
@@ -74,14 +75,17 @@ class Reports(Callback):
         with (self.out / METRICS).open("a") as file:
             file.write(json.dumps(line) + "\n")
 
-    def _line(self, trainer: Trainer, learner: Learner, step: int) -> None:
+    def _line(self, trainer: Trainer, learner: StepLearner, step: int) -> None:
         now = time.monotonic()
         terms = {f"loss/{name}": value / self.count for name, value in self.sums.items()}
-        batch, wish = len(learner.held[0].train.x), learner.config.optimiser
         line = {"step": step, "loss": sum(terms.values()), **terms, "lr": trainer.optimizers[0].param_groups[0]["lr"]}
-        line |= {"epoch": round(step * min(wish.batch, batch) / batch, 4), "seconds": round(self.seconds, 1)}
-        line |= {"samples_per_second": round(self.count * min(wish.batch, batch) / (now - self.since), 2)}
-        self.write(line | {"total_steps": learner.total})
+        line |= {
+            "epoch": round(epochs_of(step, learner.config.optimiser, learner.samples), 4),
+            "seconds": round(self.seconds, 1),
+            "samples_per_second": round(self.count * learner.samples_in_step / (now - self.since), 2),
+            "total_steps": learner.total,
+        }
+        self.write(line)
         (self.out / HEARTBEAT).touch()
         self.sums, self.count, self.since = {}, 0, now
 
@@ -91,7 +95,7 @@ class Reports(Callback):
                 f"the loss of step {step} is not a number; a lower optimiser.learning_rate may help"
             )
 
-    def _checkpoint(self, trainer: Trainer, learner: Learner, step: int) -> None:
+    def _checkpoint(self, trainer: Trainer, learner: StepLearner, step: int) -> None:
         """Everything needed to go on, and the network as it would be used; both appear whole."""
         folder = self.out / CHECKPOINTS
         folder.mkdir(parents=True, exist_ok=True)
@@ -99,18 +103,17 @@ class Reports(Callback):
         partial = self.out / ".unfinished.ckpt"
         trainer.save_checkpoint(partial)
         if trainer.is_global_zero:
+            # First, since who goes on from the last checkpoint has no step left to do it.
+            self._publish(trainer, learner, step)
             partial.rename(folder / f"step-{step:08d}.ckpt")
             for old in sorted(folder.glob("step-*.ckpt"))[: -learner.config.report.keep]:
                 old.unlink()
-            self._publish(trainer, learner, step)
 
-    def _publish(self, trainer: Trainer, learner: Learner, step: int) -> None:
-        with averaged(trainer, learner) as network:
-            notes = self.notes | {"steps": step, "seconds": round(self.seconds, 1)}
-            with atomic_file(self.out / FILE) as file:
-                save(file, network, learner.losses.standard, notes)
+    def _publish(self, trainer: Trainer, learner: StepLearner, step: int) -> None:
+        with averaged(trainer, learner), atomic_file(self.out / FILE) as file:
+            learner.publish(file, self.notes | {"steps": step, "seconds": round(self.seconds, 1)})
 
-    def _look(self, trainer: Trainer, learner: Learner, step: int) -> None:
+    def _look(self, trainer: Trainer, learner: StepLearner, step: int) -> None:
         (self.out / HEARTBEAT).touch()
         with averaged(trainer, learner):
             found = self.look(learner, step, self.out)
@@ -122,7 +125,7 @@ class Reports(Callback):
 
 
 @contextmanager
-def averaged(trainer: Trainer, learner: Learner) -> Iterator[torch.nn.Module]:
+def averaged(trainer: Trainer, learner: StepLearner) -> Iterator[torch.nn.Module]:
     """In the block the learner has the moving average of its weights, in evaluation mode; gives the network."""
     average = next((callback for callback in trainer.callbacks if isinstance(callback, WeightAveraging)), None)
     if average:

@@ -1,0 +1,1 @@
+"""TransHand at work: training, evaluation and prediction around `models.transhand`."""

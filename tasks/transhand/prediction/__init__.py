@@ -1,0 +1,1 @@
+"""Using a trained TransHand: both hands in anybody's pictures, and the network as a program that needs torch alone."""
