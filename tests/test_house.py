@@ -97,3 +97,9 @@ def test_no_file_is_large():
     assert listed, "the tests run in a git checkout"
     large = {name for name in listed if (ROOT / name).is_file() and (ROOT / name).stat().st_size > 2 << 20}
     assert large <= {"blender_assets/ihdiff/model.safetensors"}  # a network to draw hands from without training one
+
+
+def test_no_two_test_files_have_one_name():
+    """Pytest would take one for the other."""
+    names = [file.name for file in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

@@ -53,6 +53,11 @@ def hand_checksums(hands: dict[Side, HandModel]) -> dict[str, str]:
     }
 
 
+def hand_checksum(hands: dict[Side, HandModel]) -> str:
+    """The same as one checksum for both hands: what the notes of checkpoints name."""
+    return hashlib.sha256(json.dumps(hand_checksums(hands), sort_keys=True).encode()).hexdigest()
+
+
 def hands_of(manifest: Manifest, mano_dir: Path | None = None) -> dict[Side, HandModel]:
     """The hands that a dataset was made with.
 
@@ -61,7 +66,8 @@ def hands_of(manifest: Manifest, mano_dir: Path | None = None) -> dict[Side, Han
     """
     hands = load_hands(mano_dir)
     if manifest.hands != hand_checksums(hands):
-        raise InputError(f"{manifest.folder}: was made with another hand model; name its folder with --mano DIR")
+        remedy = "name its folder with --mano DIR, in a training with --set data.mano=DIR"
+        raise InputError(f"{manifest.folder}: was made with another hand model; {remedy}")
     return hands
 
 

@@ -107,7 +107,9 @@ def augmented(
     """
     drawn = draw(ranges, len(batch), generator, batch.image.device)
     if ranges.recolours:  # before the turn, so that what lies beyond the borders stays black
-        batch = replace(batch, image=recoloured(unit_range(batch.image), drawn.colours))
+        pixels = unit_range(batch.image)
+        beyond = (pixels == 0).all(1, keepdim=True)  # squares of recorded images may reach over the borders already
+        batch = replace(batch, image=recoloured(pixels, drawn.colours).masked_fill_(beyond, 0))
     return turned(batch, crop(batch, ranges, drawn), ranges.size, hands)
 
 

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from jaxtyping import Int
 
 from dataset.columns import column_array, flattened
+from dataset.errors import InputError
 from dataset.shards import open_shard
 from dataset.training.batch import HandTargets
 from dataset.training.row_groups import RowGroups
@@ -21,6 +22,13 @@ _NUMBERS = (
     *(f"camera.{name}" for name in CAMERA),
     *(f"{side}.{name}" for side in Side for name in HAND),
 )
+_LENGTHS = {"K": 9, "R": 9, "t": 3, "global_orient": 3, "hand_pose": 45, "betas": 10, "transl": 3} | {
+    "joints_3d": 63,
+    "joints_2d": 42,
+    "joint_state": 21,
+    "bbox": 4,
+}
+"""Numbers in a row of a column, by the last part of its name."""
 _ROOM = 1.1
 """Of memory taken for pictures, so that a window a little larger than the first fits, too."""
 
@@ -41,7 +49,7 @@ class Window:
         """Read these groups (indices into those found) in the place of what it held.
 
         Raises:
-            InputError: a shard is missing or damaged.
+            InputError: a shard is missing or damaged, or a label has another count of numbers than it must have.
         """
         parts = []
         for pictures in self._pictures.values():
@@ -50,8 +58,20 @@ class Window:
             columns = flattened(_read_group(groups, group, [*_NUMBERS, *(f"{name}.bytes" for name in self._pictures)]))
             for name, pictures in self._pictures.items():
                 pictures.extend(columns.pop(f"{name}.bytes"))
-            parts.append({name: column_array(column) for name, column in columns.items()})
+            parts.append({name: _values(name, column, groups, group) for name, column in columns.items()})
         self.numbers = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _values(name: str, column: pa.ChunkedArray, groups: RowGroups, group: int) -> np.ndarray:
+    length = _LENGTHS.get(name.rpartition(".")[2], 1)
+    try:
+        values = column_array(column)
+    except ValueError:  # lists of several lengths
+        values = None
+    if values is None or values.shape != (len(column), length)[: values.ndim] or (length > 1) != (values.ndim == 2):
+        path = groups.paths[groups.shard[group]]
+        raise InputError(f"{path}: {name} must have {length} numbers in each row; see `render-ih verify`")
+    return values
 
 
 class _EncodedPictures:

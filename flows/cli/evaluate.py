@@ -106,6 +106,7 @@ class _Size(click.ParamType):
     "--baseline", default="", metavar="mean-pose", help="Judge the mean of the split train, which sees no image."
 )
 @click.option("--split", type=click.Choice(["train", "validation", "test"]), default="test", help="That images are of.")
+@click.option("--subset", default="", help="Of recorded images; empty: the split's, or else their first.")
 @click.option("--most", type=click.IntRange(0), default=0, help="At most so many images; 0: all of the split.")
 @click.option("--bins", type=click.Choice(["interhand", "tzionas"]), default="interhand", help="Classes of occlusion.")
 @click.option("--allow-missing", is_flag=True, help="Judge predictions that lack images; the table tells how many.")
@@ -115,7 +116,8 @@ class _Size(click.ParamType):
 def transhand(**wish: object) -> None:
     """Errors of two hands in images (RenderIH's tables): of TransHand, of any method's predictions, or of the mean pose.
 
-    Give one of --checkpoint, --predictions and --baseline. docs/evaluation.md describes metrics and files.
+    DATASET is a folder or s3:// URL, or KIND=PATH of recorded images (docs/recorded-images.md). Give one of --checkpoint,
+    --predictions and --baseline. docs/evaluation.md describes metrics and files.
     """
     from tasks.transhand.evaluation.evaluate import Evaluation
     from tasks.transhand.evaluation.evaluate import evaluate as judged

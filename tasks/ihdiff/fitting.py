@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from dataset.assets.hand_files import load_hands
+from dataset.assets.hand_files import hand_checksum, load_hands
 from dataset.errors import InputError
 from dataset.readers import parquet
 from dataset.readers.checks import MAX_METRES
@@ -28,7 +28,7 @@ from models.ihdiff.direct import DirectConfig
 from models.ihdiff.fitting import FitConfig
 from models.ihdiff.observations import Observations, check
 from models.ihdiff.representation import ROWS, pack, unpack
-from tasks.ihdiff.checkpoints import checkpoint_file, hand_checksum, load_ihdiff
+from tasks.ihdiff.checkpoints import checkpoint_file, load_ihdiff
 from tasks.ihdiff.evaluation.judge import schedule
 from tasks.ihdiff.evaluation.table2 import fitted_in_batches, fitting
 from tasks.ihdiff.evaluation.table3 import STEP, batch_of, read_frames

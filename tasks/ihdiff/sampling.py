@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from dataset.assets.hand_files import load_hands
+from dataset.assets.hand_files import hand_checksum, load_hands
 from dataset.errors import InputError
 from dataset.readers import parquet
 from dataset.readers.frame import Fault
@@ -44,7 +44,7 @@ from models.ihdiff.representation import (
     six_to_matrix,
     unpack,
 )
-from tasks.ihdiff.checkpoints import checkpoint_file, hand_checksum, load_ihdiff
+from tasks.ihdiff.checkpoints import checkpoint_file, load_ihdiff
 from tasks.ihdiff.sheets import MOST, open_folder, write_meshes, write_poses, write_sheet
 from tasks.progress import bar, say
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -105,6 +106,8 @@ class Reports(Callback):
         if trainer.is_global_zero:
             # First, since who goes on from the last checkpoint has no step left to do it.
             self._publish(trainer, learner, step)
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
             partial.rename(folder / f"step-{step:08d}.ckpt")
             for old in sorted(folder.glob("step-*.ckpt"))[: -learner.config.report.keep]:
                 old.unlink()

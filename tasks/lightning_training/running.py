@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
+from zipfile import is_zipfile
 
 import torch
 from lightning.pytorch import Trainer
@@ -14,6 +15,7 @@ from lightning.pytorch.callbacks import WeightAveraging
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from dataset.errors import InputError
 from tasks.lightning_training.config import TrainingConfig
 from tasks.lightning_training.learner import StepLearner
 from tasks.lightning_training.places import place
@@ -52,7 +54,13 @@ def run_trainer(
 
 
 def fit(learner: StepLearner, batches: IterableDataset, reports: Reports, resumed: Path | None) -> None:
-    """Train in this process, one of as many as torchrun has started; `batches` begin where `resumed` ended."""
+    """Train in this process, one of as many as torchrun has started; `batches` begin where `resumed` ended.
+
+    Raises:
+        InputError: `resumed` is of a network of other sizes.
+    """
+    if resumed:
+        _refuse_other_network(learner, resumed)
     wish = learner.config.optimiser
     averaging = [moving_average(wish.ema)] if wish.ema else []
     trainer = Trainer(
@@ -94,8 +102,25 @@ def is_finished(out: Path) -> bool:
 
 
 def newest(out: Path) -> Path | None:
-    """The checkpoint to go on from."""
-    return max((out / CHECKPOINTS).glob("step-*.ckpt"), default=None, key=lambda path: path.name)
+    """The checkpoint to go on from: the last that is whole, for a machine may lose its power while one is written."""
+    whole = (path for path in (out / CHECKPOINTS).glob("step-*.ckpt") if is_zipfile(path))
+    return max(whole, default=None, key=lambda path: path.name)
+
+
+def _refuse_other_network(learner: StepLearner, resumed: Path) -> None:
+    """Weights of other sizes are not gone on from.
+
+    Raises:
+        InputError: the checkpoint has other weights than the learner.
+    """
+    file = torch.load(resumed, map_location="cpu", weights_only=True, mmap=True)  # noqa: TID251 - Lightning's own format
+    there = file["state_dict"]
+    ours = learner.state_dict()
+    if {name: value.shape for name, value in there.items()} != {name: value.shape for name, value in ours.items()}:
+        raise InputError(
+            f"{resumed.parent.parent}: holds a training of a network of other sizes; give the same section `network`, "
+            "or another folder"
+        )
 
 
 def step_of(checkpoint: Path) -> int:

@@ -190,9 +190,9 @@ def rejected_row(number: int) -> dict:
     return origin | {"sample_id": "", "stage": "validate", "reason": reason, "value": 4.0 + number, "limit": 3.0}
 
 
-def write_dataset(folder: Path, samples: list[dict], rows_per_shard: int = 3) -> Manifest:
-    """A whole dataset directory of these samples."""
-    manifest = Manifest.open(folder, CONFIG | {"inputs": {"hands": hand_checksums(load_hands())}})
+def write_dataset(folder: Path, samples: list[dict], rows_per_shard: int = 3, hands: dict | None = None) -> Manifest:
+    """A whole dataset directory of these samples, of the built-in hands unless others are said."""
+    manifest = Manifest.open(folder, CONFIG | {"inputs": {"hands": hand_checksums(hands or load_hands())}})
     tables = {name: [sample[name] for sample in samples] for name in ("poses", "plan", "images")}
     for row in tables["images"]:
         if row["provenance"]["config_sha256"] == UNKNOWN:

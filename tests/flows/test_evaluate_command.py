@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from dataset.assets.gestures import load_gestures
+from dataset.assets.hand_files import hand_checksum
 from dataset.rows import pose_cell
 from flows.cli import main
 from hands.gestures import gesture_pose
@@ -19,7 +20,6 @@ from models.ihdiff import checkpoint
 from models.ihdiff.network import Denoiser, NetworkConfig
 from models.ihdiff.representation import Standard, pack
 from models.ihdiff.vae import VAE, VAEConfig
-from tasks.ihdiff.checkpoints import hand_checksum
 from tests.dataset.readers.writers import interhand, save_interhand
 from tests.flows.refusals import sentence_of
 

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from dataset.assets.gestures import load_gestures
+from dataset.assets.hand_files import hand_checksum
 from dataset.readers.source import Rules, read_source
 from dataset.rows import pose_cell, pose_of
 from flows.cli import main
@@ -23,7 +24,6 @@ from models.ihdiff.network import Denoiser, NetworkConfig
 from models.ihdiff.representation import Standard, pack
 from models.ihdiff.vae import VAE, VAEConfig
 from tasks.ihdiff import fit_pictures
-from tasks.ihdiff.checkpoints import hand_checksum
 from tests.flows.refusals import sentence_of
 
 QUICK = ("--steps", 3, "--no-sheet")

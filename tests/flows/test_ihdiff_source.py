@@ -5,7 +5,7 @@ import torch
 from click.testing import CliRunner
 
 from dataset.assets.gestures import load_gestures
-from dataset.assets.hand_files import load_hands
+from dataset.assets.hand_files import hand_checksum, load_hands
 from dataset.errors import InputError
 from dataset.manifest import Manifest
 from dataset.readers.source import Rules
@@ -20,7 +20,6 @@ from models.ihdiff import checkpoint
 from models.ihdiff.network import Denoiser
 from models.ihdiff.representation import Standard, pack
 from tasks.config import RenderIHConfig, SourceConfig, load_config
-from tasks.ihdiff.checkpoints import hand_checksum
 from tasks.pose_source import open_source, sort_out
 from tasks.run import open_run
 from tests.flows.small_run import SMALL, config, rows

@@ -10,6 +10,7 @@ import trimesh
 from click.testing import CliRunner, Result
 
 from dataset.assets.gestures import load_gestures
+from dataset.assets.hand_files import hand_checksum
 from dataset.readers.source import Rules, read_source
 from flows.cli.prior import sample
 from flows.cli.root import InOrder
@@ -21,7 +22,6 @@ from models.ihdiff.checkpoint import IHDiff
 from models.ihdiff.network import Denoiser
 from models.ihdiff.representation import Standard, pack
 from tasks.ihdiff import sampling
-from tasks.ihdiff.checkpoints import hand_checksum
 from tasks.ihdiff.sheets import write_poses
 from tests.flows.refusals import sentence_of
 from tests.tasks.test_ihdiff_sampling import TINY, save

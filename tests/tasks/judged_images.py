@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from hands.joints import Side
 from models.two_hand_metrics.measuring import TwoHands
-from tasks.transhand.evaluation.truth import Bodies, TruthBatch, open_images, truth_batches
+from tasks.transhand.evaluation.truth import Bodies, TruthBatch, Wanted, open_images, truth_batches
 from tests.dataset.synthetic import make_sample, write_dataset
 
 NAMES = ["000000-0", "000001-0", "000002-0"]
@@ -27,7 +27,7 @@ def write_images(folder: Path, hands: dict) -> Path:
 
 def truth_of(dataset: Path, bodies: Bodies) -> TruthBatch:
     """All images of the split test."""
-    (truth,) = truth_batches(open_images(dataset, "test"), bodies)
+    (truth,) = truth_batches(open_images(Wanted(str(dataset), "test"), bodies.models, dataset), bodies)
     return truth
 
 

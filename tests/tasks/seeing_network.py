@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from dataset.assets.hand_files import load_hands
+from dataset.assets.hand_files import hand_checksum, load_hands
 from hands.random_streams import torch_stream
 from models.transhand.backbone import BackboneConfig
 from models.transhand.checkpoint import save
@@ -14,7 +14,6 @@ from models.transhand.levels import Meshes
 from models.transhand.network import NetworkConfig, TransHand
 from models.transhand.upsampling import meshes_of
 from models.weight_files import FILE
-from tasks.ihdiff.checkpoints import hand_checksum
 from tasks.transhand.prediction.predictor import Predictor
 
 SIZE, FILL = 32, 0.75

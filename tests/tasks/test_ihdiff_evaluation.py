@@ -18,8 +18,8 @@ from models.ihdiff.representation import PackedHands, Placement, Standard, Surfa
 from models.ihdiff.vae import VAE, VAEConfig
 from tasks.ihdiff.evaluation import table1, table2, table3
 from tasks.ihdiff.evaluation.judge import Judge
-from tasks.ihdiff.evaluation.parts import plain
 from tasks.ihdiff.sheets import write_poses
+from tasks.result_folder import plain
 from tests.models.gaussian_hands import GaussianDenoiser, varied_gestures
 
 NAMES = ["clasp", "prayer", "hand_heart", "fist_bump"]

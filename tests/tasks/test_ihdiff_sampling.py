@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from dataset.assets.gestures import load_gestures
+from dataset.assets.hand_files import hand_checksum
 from dataset.errors import InputError
 from hands.gestures import gesture_pose
 from hands.joints import Side
@@ -18,7 +19,7 @@ from models.ihdiff import checkpoint
 from models.ihdiff.network import Denoiser, NetworkConfig
 from models.ihdiff.representation import Standard, pack
 from tasks.ihdiff import sheets
-from tasks.ihdiff.checkpoints import checkpoint_file, hand_checksum, load_ihdiff
+from tasks.ihdiff.checkpoints import checkpoint_file, load_ihdiff
 from tasks.ihdiff.sampling import Draws, Given, draw, draw_given, sound, standing
 
 TINY = NetworkConfig(width=16, heads=2, depth=1)

@@ -15,9 +15,9 @@ from models.transhand.frames import ROOT, to_camera, to_pixels
 from models.two_hand_metrics.measuring import HandPoints, TwoHands
 from models.two_hand_metrics.measuring import measured as metrics_of
 from tasks.lightning_training.places import Place
+from tasks.transhand.pictures import Drawn, crop_picture, painted_over
 from tasks.transhand.training.learner import Learner, new_network
 from tasks.transhand.training.looking import Look
-from tasks.transhand.training.pictures import Drawn, crop_picture, painted_over
 from tasks.transhand.training.preparing import Examples, Preparation
 from tasks.transhand.training.sources import Sources, Steps
 from tests.dataset.recorded_images.image_writers import save_ego3dhands

@@ -2,7 +2,9 @@
 
 import copy
 import json
+import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,24 +99,55 @@ def test_a_training_killed_behind_its_last_checkpoint_ends_all_the_same(whole, t
     assert end == end | {"step": 4, "finished": True} and end["seconds"] > 0
 
 
-def test_sigterm_saves_and_the_next_start_goes_on(tmp_path):
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGKILL])
+def test_a_training_that_is_stopped_or_killed_goes_on(asked, tmp_path):
+    """SIGTERM saves first; what was killed goes on from the last checkpoint on its disk."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     words = ["--dataset", str(dataset()), "--out", str(tmp_path), "--batch-scale", "0.5"]
-    settings = [*TINY, "optimiser.batch=4", "report.validation=0", "report.checkpoint=100000", "data.workers=1"]
+    every = 100_000 if asked is signal.SIGTERM else 3
+    settings = [*TINY, "optimiser.batch=4", "report.validation=0", f"report.checkpoint={every}", "data.workers=1"]
     command = [sys.executable, "-m", "tasks.transhand.training.trainer", *words]
     command += [word for one in settings for word in ("--set", one)]
     endless = subprocess.Popen(
         [*command, "--set", "optimiser.steps=100000"], env=environment, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + PATIENCE
-    while not (tmp_path / "metrics.jsonl").exists():
+    while not (newest(tmp_path) if asked is signal.SIGKILL else (tmp_path / "metrics.jsonl").exists()):
         assert endless.poll() is None and time.monotonic() < deadline, endless.communicate()[1]
         time.sleep(0.1)
-    endless.send_signal(signal.SIGTERM)
+    endless.send_signal(asked)
     said = endless.communicate(timeout=PATIENCE)[1]
-    assert endless.returncode == 0, said
+    assert endless.returncode == (0 if asked is signal.SIGTERM else -signal.SIGKILL), said
     reached = step_of(newest(tmp_path))
-    assert reached == lines(tmp_path)[-1]["step"] and "finished" not in lines(tmp_path)[-1]
+    if asked is signal.SIGTERM:
+        assert reached == lines(tmp_path)[-1]["step"] and "finished" not in lines(tmp_path)[-1]
+    subprocess.run(
+        [*command, "--set", f"optimiser.steps={reached + 2}"], env=environment, check=True, capture_output=True
+    )
+    end = lines(tmp_path)[-1]
+    assert end == end | {"step": reached + 2, "finished": True} and is_finished(tmp_path)
+
+
+def test_a_damaged_checkpoint_is_passed_over(whole, tmp_path):
+    shutil.copytree(whole / "checkpoints", tmp_path / "checkpoints")
+    last = tmp_path / "checkpoints" / "step-00000004.ckpt"
+    last.write_bytes(last.read_bytes()[:5000])
+    assert newest(tmp_path).name == "step-00000002.ckpt"
+
+
+@pytest.mark.parametrize(
+    "other", ["network.image_width=16", "network.correlation=false", "network.train_upsampling=true"]
+)
+def test_a_checkpoint_of_another_network_is_refused(whole, other, tmp_path):
+    with pytest.raises(InputError, match=r"holds a training of a network of other sizes; give the same section"):
+        train(tiny(other), str(dataset()), tmp_path, resumed=newest(whole))
+
+
+def test_half_precision_learns_too(tmp_path):
+    """Surfaces and losses stay in float32 all the same."""
+    train(tiny("optimiser.precision=bfloat16", "optimiser.ema=0"), str(dataset()), tmp_path)
+    told = [line["loss"] for line in lines(tmp_path) if "loss" in line]
+    assert len(told) == 2 and all(map(math.isfinite, told)) and is_finished(tmp_path)
 
 
 def test_a_loss_that_is_no_number_ends_the_training(tmp_path):
@@ -177,7 +210,7 @@ def test_first_weights_follow_from_the_seed_alone(hands):
 
 def test_the_rate_rises_falls_and_keeps_above_its_floor():
     wish = load_training(recipe("released")).optimiser
-    rates = [rate_at(step, 1000, wish) for step in (0, 14, 15, 399, 400, 799, 800, 999)]
+    rates = [rate_at(step, 1000, wish) for step in (0, 14, 15, 409, 410, 809, 810, 999)]
     assert rates == pytest.approx([1 / 15, 1, 1, 1, 0.1, 0.1, 0.05, 0.05])
     paper = load_training(recipe("paper")).optimiser
     assert [rate_at(step, 200, paper) for step in (0, 149, 150, 199)] == [1.0, 1.0, 0.1, 0.1]
@@ -224,6 +257,15 @@ def test_wrong_settings_and_sources_are_refused_before_a_process_starts(tmp_path
         check_images(TRANSHAND, job("optimiser.bach=3"))
     with pytest.raises(InputError, match="is not a dataset"):
         check_images(TRANSHAND, job(f"data.mix=[{{place: {tmp_path}}}]"))
+    judged = lambda place: job().model_copy(update={"evaluate_on": place})  # noqa: E731
+    for place, sentence in (
+        ("/nowhere", "is not a dataset"),
+        (f"hic={tmp_path}", "holds no IJCV16"),
+        ("coco=/nowhere", "'coco'"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            check_images(TRANSHAND, judged(place))
+    assert check_images(TRANSHAND, judged(str(dataset()))).rows == len(SPLITS)
     one, two = (check_images(TRANSHAND, job(*more)) for more in ((), (f"data.mix=[{{place: {dataset()}}}]",)))
     assert set(one.runs) == set(two.runs) and (one.rows, two.rows) == (len(SPLITS), 2 * len(SPLITS))
     assert check_images(Trainer("other", "other.module", "images"), job("waits=3")).runs == one.runs
@@ -238,8 +280,12 @@ def test_the_flow_trains_on_two_devices_and_writes_a_card(tmp_path):
     overrides = [NETWORK, "optimiser={batch: 4, steps: 2, ema: 0}", "report.validation=2", "report.pictures=1"]
     job = {"dataset": str(dataset()), "out": str(tmp_path), "processes": 2, "overrides": overrides, "config": "smoke"}
     result = train_without_server({**job, "images": 4})
+    assert result == train_without_server({**job, "images": 4}), "the same command again does nothing"
     assert result.finished and result.checkpoint.name == "step-00000002.ckpt"
     card = (tmp_path / "README.md").read_text()
     assert "2 steps of 4 images (2.0 epochs)" in card and "4 images are few" in card
-    assert "pictures/00000002/00.prediction.jpg" in card and "learnt: 4 images; checksum" in card
+    (judged,) = (tmp_path / "evaluation").glob("*/metrics.json")
+    found = json.loads(judged.read_text())
+    assert found["images"] == 1 and f"| MPJPE | {found['metrics']['mpjpe_middle_mm']['mean']:.2f} |" in card
+    assert "(sheet.jpg)" in card and (tmp_path / "sheet.jpg").exists() and "learnt: 4 images; checksum" in card
     assert "{" not in card and load(tmp_path).notes["samples"] == 4

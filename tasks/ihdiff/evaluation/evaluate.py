@@ -14,7 +14,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from dataset.assets.hand_files import load_hands
+from dataset.assets.hand_files import hand_checksum, load_hands
 from dataset.atomic import atomic_write, only_one
 from dataset.errors import InputError
 from dataset.shards import file_sha256
@@ -25,15 +25,17 @@ from models.ihdiff.checkpoint import IHDiff, TrainedVAE
 from models.ihdiff.diffusion import STEPS
 from models.ihdiff.nearest import Bank
 from models.ihdiff.targets import KINDS
-from tasks.ihdiff.checkpoints import checkpoint_file, hand_checksum, load_ihdiff, refuse_other_hands
+from tasks.checkpoint_hands import refuse_other_hands
+from tasks.ihdiff.checkpoints import checkpoint_file, load_ihdiff
 from tasks.ihdiff.contacting_poses import ContactingPoses, kind_and_path, read_contacting_poses, spread
 from tasks.ihdiff.evaluation import table1, table2, table3
 from tasks.ihdiff.evaluation.judge import Hands, Judge, require_volumes, schedule
 from tasks.ihdiff.evaluation.pages import ALL, NAMES
-from tasks.ihdiff.evaluation.parts import Part, Result, computed, plain, refuse_foreign, stored
+from tasks.ihdiff.evaluation.parts import Part, Result, computed, stored
 from tasks.ihdiff.evaluation.table2 import Truth
 from tasks.ihdiff.evaluation.table3 import Regressed
 from tasks.progress import say
+from tasks.result_folder import plain, refuse_foreign
 
 OF_TABLE = {1: ("vae", "without_collision", "ihdiff"), 2: ("vae", "self_attention", "ihdiff"), 3: ("vae", "ihdiff")}
 """Which networks each table compares."""

@@ -1,7 +1,5 @@
 """Words and cells that the tables share."""
 
-import math
-
 from tasks.ihdiff.evaluation.parts import Result
 
 Rows = dict[str, dict[str, Result]]
@@ -21,14 +19,3 @@ NAMES = {
 """Rows of all tables, in their order."""
 ALL = "all"
 """The one column of a table without kinds of targets."""
-
-
-def shown(value: float | None, digits: int) -> str:
-    """A number in a table; a dash for one that there is not."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
-
-
-def grid(head: list[str], rows: list[list[str]]) -> str:
-    """A table in Markdown, numbers to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

@@ -1,13 +1,12 @@
 """Results of an evaluation as files: each is kept as soon as it is there, with the settings that it depends on."""
 
 import json
-import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dataset.atomic import atomic_write, is_partial
+from dataset.atomic import atomic_write
 from dataset.errors import InputError
 
 Result = dict[str, Any]
@@ -57,24 +56,3 @@ def stored(out: Path, part: Part) -> Result | None:
 
 def _file(out: Path, part: Part) -> Path:
     return out / "parts" / f"{part.name}.json"
-
-
-def plain(value: Any) -> Any:
-    """The same for JSON, which has no NaN: null."""
-    if isinstance(value, dict):
-        return {name: plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def refuse_foreign(out: Path, ours: Collection[str]) -> None:
-    """Results are not written among other things.
-
-    Raises:
-        InputError: the folder holds something else, or is a file.
-    """
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; give a directory for the tables")
-    if foreign := sorted(path.name for path in out.glob("*") if path.name not in ours and not is_partial(path)):
-        raise InputError(f"{out}: holds something else ({', '.join(foreign[:3])}); give an empty directory")

@@ -14,9 +14,10 @@ from models.ihdiff.metrics import align_right_wrist, average_pairwise_distance_m
 from models.ihdiff.representation import Surfaces
 from models.ihdiff.vae import latent_noise, sample_vae
 from tasks.ihdiff.evaluation.judge import Judge, schedule, sound
-from tasks.ihdiff.evaluation.pages import ALL, NAMES, Rows, grid, shown
+from tasks.ihdiff.evaluation.pages import ALL, NAMES, Rows
 from tasks.ihdiff.evaluation.parts import Result
 from tasks.ihdiff.evaluation.penetration_volume import penetration_volume_cm3
+from tasks.markdown_tables import grid, shown
 from tasks.progress import bar
 
 _COLUMNS = (

@@ -29,8 +29,9 @@ from models.ihdiff.observations import Observations
 from models.ihdiff.representation import PackedHands, Placement, Standard, Surfaces, pack
 from models.ihdiff.targets import Kind, Targets, spoil
 from tasks.ihdiff.evaluation.judge import Hands, Judge
-from tasks.ihdiff.evaluation.pages import ALL, NAMES, Rows, grid, shown
+from tasks.ihdiff.evaluation.pages import ALL, NAMES, Rows
 from tasks.ihdiff.evaluation.parts import Result
+from tasks.markdown_tables import grid, shown
 from tasks.progress import bar, say
 
 OnStep = Callable[[int], None]

@@ -27,7 +27,7 @@ from models.ihdiff.observations import Observations
 from models.ihdiff.placing import into_world
 from models.ihdiff.representation import PackedHands, Standard, Surfaces
 from tasks.ihdiff.evaluation.judge import Hands, Judge
-from tasks.ihdiff.evaluation.pages import ALL, NAMES, Rows, grid
+from tasks.ihdiff.evaluation.pages import ALL, NAMES, Rows
 from tasks.ihdiff.evaluation.parts import Result
 from tasks.ihdiff.evaluation.table2 import (
     LEGEND,
@@ -42,6 +42,7 @@ from tasks.ihdiff.evaluation.table2 import (
     part_of,
     scored,
 )
+from tasks.markdown_tables import grid
 
 SIMULATED = "simulated"
 """Instead of a file: true hands with noise."""

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from dataset.assets.hand_files import load_hands
+from dataset.assets.hand_files import hand_checksum, load_hands
 from dataset.atomic import explained
 from dataset.errors import InputError
 from dataset.splits import SPLITS
@@ -22,7 +22,6 @@ from hands.ray_collision import RayCollision
 from models.ihdiff.learning import Batch
 from models.ihdiff.losses import Offsets
 from models.ihdiff.representation import Standard, pack
-from tasks.ihdiff.checkpoints import hand_checksum
 from tasks.ihdiff.contacting_poses import ContactingPoses, read_contacting_poses, spread
 from tasks.ihdiff.training.config import DataConfig, IHDiffTraining, load_training
 from tasks.ihdiff.training.learner import Batches, Learner, LearningData

@@ -9,25 +9,25 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from dataset.assets.hand_files import hand_checksums, hands_of
+from dataset.assets.hand_files import hand_checksums
 from dataset.atomic import atomic_file, atomic_write, only_one
 from dataset.errors import InputError
-from dataset.manifest import Manifest
 from dataset.splits import SPLITS
 from hands.kernels import device_fault
 from models.two_hand_metrics.occlusion import BINS
 from models.two_hand_metrics.tally import Tallies
-from tasks.ihdiff.evaluation.parts import plain, refuse_foreign
 from tasks.progress import bar, say
+from tasks.result_folder import plain, refuse_foreign
 from tasks.transhand.evaluation.mean_pose import LEARNT, mean_pose
 from tasks.transhand.evaluation.methods import Method, SurfaceMethod, network
 from tasks.transhand.evaluation.pages import page
 from tasks.transhand.evaluation.predictions import open_predictions
 from tasks.transhand.evaluation.scoring import Scores, scored
-from tasks.transhand.evaluation.truth import Bodies, open_images, truth_batches
+from tasks.transhand.evaluation.truth import Bodies, Wanted, open_images, truth_batches
+from tasks.transhand.images import Hands, hands_for, has_split
 
 MEAN_POSE = "mean-pose"
-_NUMBERS, _TABLES, _EACH, _LOCK = "metrics.json", "tables.md", "errors.parquet", ".evaluation.lock"
+_NUMBERS, _TABLES, _EACH, _LOCK, _KEPT = "metrics.json", "tables.md", "errors.parquet", ".evaluation.lock", "recordings"
 _BUSY = "another evaluation is writing here; wait until it has ended, or give another folder"
 _ASTRAY = 500
 """Millimetres of MPJPE, above which something else than the method is wrong."""
@@ -38,6 +38,7 @@ class Evaluation:
     """What is judged, and on what."""
 
     dataset: Path
+    """A folder, or KIND=PATH of recorded images (docs/recorded-images.md)."""
     out: Path
     checkpoint: Path | None = None
     """A trained TransHand, or …"""
@@ -46,6 +47,8 @@ class Evaluation:
     baseline: str = ""
     """… `mean-pose`."""
     split: str = "test"
+    subset: str = ""
+    """Of recorded images; empty: the split's, or else the kind's first."""
     most: int = 0
     """At most so many images, see `dataset.training.portion`; 0: all."""
     bins: str = "interhand"
@@ -69,6 +72,10 @@ class Evaluation:
         if fault := device_fault(self.device):
             raise InputError(f"device: {fault}")
 
+    def images(self) -> Wanted:
+        """On which the method is judged."""
+        return Wanted(str(self.dataset), self.split, self.subset, self.most, self.size)
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -88,12 +95,17 @@ def evaluate(wish: Evaluation) -> Evaluated:
     Raises:
         InputError: dataset, checkpoint or predictions cannot be used, or the folder holds something else.
     """
-    refuse_foreign(wish.out, {_NUMBERS, _TABLES, _EACH, _LOCK})
-    hands = hands_of(Manifest.read(wish.dataset), wish.mano)
-    images = open_images(wish.dataset, wish.split, wish.most, wish.size)
+    refuse_foreign(wish.out, {_NUMBERS, _TABLES, _EACH, _LOCK, _KEPT})
+    hands = hands_for(str(wish.dataset), wish.mano)
+    with only_one(wish.out / _LOCK, _BUSY):
+        return _judge(wish, hands)
+
+
+def _judge(wish: Evaluation, hands: Hands) -> Evaluated:
+    images = open_images(wish.images(), hands, wish.out / _KEPT)
     bodies = Bodies.of(hands, wish.device)
-    with only_one(wish.out / _LOCK, _BUSY), _method(wish, bodies) as method:
-        names = ("split", "most", "bins", "allow_missing", "size")
+    with _method(wish, bodies) as method:
+        names = ("split", "subset", "most", "bins", "allow_missing", "size")
         about = {"images": images.content, "hands": hand_checksums(hands)}
         settings = plain(method.about | {name: getattr(wish, name) for name in names} | about)
         _refuse_other(wish.out / _NUMBERS, settings)
@@ -116,7 +128,12 @@ def _method(wish: Evaluation, bodies: Bodies) -> Iterator[Method]:
 
 
 def _mean_pose(wish: Evaluation, bodies: Bodies) -> SurfaceMethod:
-    images = open_images(wish.dataset, "train", LEARNT, wish.size, masks=False)
+    if not has_split(str(wish.dataset), "train"):
+        raise InputError(
+            f"{wish.dataset}: has no images of train apart from the others, so there is no mean to take of them"
+        )
+    learnt = Wanted(str(wish.dataset), "train", most=LEARNT, size=wish.size)
+    images = open_images(learnt, bodies.models, wish.out / _KEPT, masks=False)
     with bar("averaging hands", images.images, "images") as advance:
         mean = mean_pose(images, bodies, wish.device, advance)
     return SurfaceMethod(mean, bodies, {"method": MEAN_POSE, "learnt": images.images, "learnt_from": images.content})

@@ -15,6 +15,8 @@ from models.two_hand_metrics.measuring import TwoHands
 from models.two_hand_metrics.occlusion import mask_iou
 
 MASKS = tuple(f"mask_{side}_amodal" for side in Side)
+_FINER = 5
+"""Pixels that are drawn along one of the picture, of which the middle counts: Pillow widens what it fills by half a pixel."""
 _NEAR = 0.02
 """Metres before the camera within which a surface is not drawn."""
 
@@ -49,9 +51,9 @@ def outline(
     projected: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], size: tuple[int, int]
 ) -> Bool[np.ndarray, "h w"]:
     """The pixels of (width, height) that a surface covers: K · vertices (homogeneous pixels, all before the camera)."""
-    pixels = (projected[:, :2] / projected[:, 2:]).cpu().numpy()
-    drawing = Image.new("1", size)
+    pixels = _FINER * (projected[:, :2] / projected[:, 2:]).cpu().numpy() - 0.5  # centres of Pillow's pixels are whole
+    drawing = Image.new("1", (_FINER * size[0], _FINER * size[1]))
     pen = ImageDraw.Draw(drawing)
     for triangle in pixels[faces.cpu().numpy()].reshape(len(faces), 6).tolist():
         pen.polygon(triangle, fill=1)
-    return np.array(drawing)
+    return np.array(drawing)[_FINER // 2 :: _FINER, _FINER // 2 :: _FINER]

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.ihdiff.evaluation.pages import grid, shown
+from tasks.markdown_tables import grid, shown
 
 _DIGITS = 2
 _ROOTS = ("middle", "wrist")

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from dataset.errors import InputError
+from dataset.recorded_images.recorded_images import RecordedImages
 from dataset.training.batch import HandTargets, ImageBatch
 from dataset.training.batching import Batching
 from dataset.training.epoch_batches import EpochBatches
@@ -19,6 +21,7 @@ from hands.model import HandModel
 from models.two_hand_metrics.measuring import HandPoints, TwoHands
 from models.two_hand_metrics.surface_joints import surface_joints, surface_regressor
 from tasks.transhand.evaluation.outlines import MASKS, occlusion
+from tasks.transhand.images import kind_and_folder, recording_of, subset_of
 
 BATCH = 32
 """Images at once; decides nothing."""
@@ -66,25 +69,41 @@ class Bodies:
         return HandPoints(torch.where(unknown, hand.joints_3d, points.joints), points.vertices)
 
 
-def open_images(
-    dataset: Path, split: str, most: int = 0, size: tuple[int, int] | None = None, masks: bool = True
-) -> EpochBatches:
-    """Images of a split in the order in which they are stored; one row group is in memory at a time.
+@dataclass(frozen=True)
+class Wanted:
+    """Which images."""
 
-    Here images of other kinds come in: all else takes whatever has the surface of `EpochBatches`.
+    place: str
+    """A dataset's folder, or KIND=PATH of recorded images."""
+    split: str
+    subset: str = ""
+    """Of recorded images; empty: the split's, or else the kind's first."""
+    most: int = 0
+    """At most so many, see `dataset.training.portion`; 0: all."""
+    size: tuple[int, int] | None = None
+    """(width, height) to which a dataset's images are resized, for one of several sizes."""
+
+
+def open_images(wanted: Wanted, hands: dict[Side, HandModel], kept_in: Path, masks: bool = True) -> EpochBatches:
+    """Images in the order in which they are stored; few are in memory at a time.
 
     Args:
-        dataset: its folder.
-        split: train, validation or test.
-        most: at most so many, see `dataset.training.portion`; 0: all.
-        size: (width, height) to which images are resized, for a dataset of several sizes.
-        masks: whether both hands' amodal masks are needed.
+        wanted: which.
+        hands: the hand model of their labels.
+        kept_in: a folder for what is read of recorded images.
+        masks: whether both hands' amodal masks are needed where there are any.
 
     Raises:
-        InputError: no dataset, no image of the split, or images of several sizes and no `size`.
+        InputError: no such images, or images of several sizes and no `size`.
     """
-    batching = Batching(BATCH, shuffle=False, window=1, lanes=1)
-    return ImageBatches(dataset, split, batching, MASKS if masks else (), size, Portion(most=most))
+    batching, portion = Batching(BATCH, shuffle=False, window=1, lanes=1), Portion(most=wanted.most)
+    kind, path = kind_and_folder(wanted.place)
+    if kind:
+        subset = wanted.subset or subset_of(kind, wanted.split)
+        return RecordedImages(recording_of(kind, Path(path), subset, hands, kept_in), batching, portion=portion)
+    if wanted.subset:
+        raise InputError(f"{wanted.place}: only recorded images have subsets; leave out --subset {wanted.subset}")
+    return ImageBatches(Path(path), wanted.split, batching, MASKS if masks else (), wanted.size, portion)
 
 
 @torch.no_grad()

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dataset.atomic import atomic_write
 from hands.joints import Side
+from tasks.transhand.pictures import Drawn, as_jpeg, painted_over
 from tasks.transhand.prediction.cutting import Square
-from tasks.transhand.training.pictures import Drawn, as_jpeg, painted_over
 
 LONGEST = 1600
 """Pixels of an overlay's longer side, at most."""

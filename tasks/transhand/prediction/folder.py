@@ -10,7 +10,7 @@ from typing import Any
 
 from dataset.atomic import atomic_write, only_one, remove_leftovers
 from dataset.errors import InputError
-from tasks.ihdiff.evaluation.parts import refuse_foreign
+from tasks.result_folder import refuse_foreign
 
 _BUSY = "another prediction is writing here; wait until it has ended, or give another folder"
 _LONGEST = 150

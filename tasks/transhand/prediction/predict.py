@@ -22,6 +22,7 @@ from hands.joints import Side
 from hands.kernels import device_fault
 from models.weight_files import FILE
 from tasks.progress import bar, say
+from tasks.transhand.pictures import as_jpeg
 from tasks.transhand.prediction.boxes import read_boxes
 from tasks.transhand.prediction.cutting import Box, Crops, Square, cut, square_of
 from tasks.transhand.prediction.dataset_pictures import DatasetPictures
@@ -32,7 +33,6 @@ from tasks.transhand.prediction.photos import Photos, photos_in
 from tasks.transhand.prediction.pictures import Picture, Pictures
 from tasks.transhand.prediction.predictor import Predictor, SeenHands
 from tasks.transhand.prediction.table import Looked, schema_of, table_of, write_table
-from tasks.transhand.training.pictures import as_jpeg
 
 _ABOUT = ("sample_id", "width", "square", "is_boxed", "fill", "is_plausible")
 _NAMED = 3

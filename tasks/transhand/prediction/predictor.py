@@ -22,7 +22,7 @@ from hands.model import HandModel
 from models.transhand.checkpoint import TrainedTransHand, load
 from models.transhand.frames import to_camera, to_pixels
 from models.transhand.network import TransHand
-from tasks.ihdiff.checkpoints import refuse_other_hands
+from tasks.checkpoint_hands import refuse_other_hands
 from tasks.transhand.prediction.cutting import Crops
 
 

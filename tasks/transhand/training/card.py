@@ -1,7 +1,6 @@
 """The model card of a training of TransHand: its README.md, made from what the checkpoint says of itself."""
 
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,16 @@ from tasks.lightning_training.config import epochs_of
 from tasks.transhand.training.config import OptimiserConfig
 
 _TEMPLATE = Path(__file__).with_name("card.md")
-_KINDS = ("input", "prediction", "ground_truth")
 _FEW = 100_000
 """Images below which a card says that they are few; the paper's networks learn from 366,000 and more."""
 
 
-def model_card(model: TrainedTransHand, pictures: Sequence[Path], tables: str) -> str:
+def model_card(model: TrainedTransHand, sheet: str, curves: str, tables: str) -> str:
     """The text of the card.
 
     Args:
-        pictures: of the last look, relative to the card: `NAME.KIND.jpg`.
+        sheet: the file beside the card with what the network sees; empty when nothing was drawn.
+        curves: the file with the course of the training; empty when there is none.
         tables: Markdown of what was measured; empty when nothing was.
     """
     notes, network = model.notes, model.network
@@ -48,7 +47,8 @@ def model_card(model: TrainedTransHand, pictures: Sequence[Path], tables: str) -
         ema=wish.ema or "none",
         losses=_listed(config["losses"]),
         augmentation=_listed(config["augmentation"]),
-        pictures=_pictures(pictures) or "None were drawn.",
+        sheet=f"![Input, prediction and truth of each image]({sheet})" if sheet else "Nothing was drawn.",
+        curves=f"![Course of the training]({curves})" if curves else "",
         tables=tables.strip() or "Nothing was measured.",
         limits=_limits(notes),
     )
@@ -69,15 +69,6 @@ def _frame(bone: float) -> str:
 def _data(notes: Mapping[str, Any]) -> str:
     rows = zip(notes["data"], notes["images"], notes["data_sha256"], strict=True)
     return "\n".join(f"- {name}: {images:,} images; checksum `{sha256}`" for name, images, sha256 in rows)
-
-
-def _pictures(pictures: Sequence[Path]) -> str:
-    lines = []
-    for _, group in groupby(sorted(pictures), key=lambda path: path.name.partition(".")[0]):
-        by_kind = {path.suffixes[0][1:]: path for path in group}
-        cells = [f"![{kind.replace('_', ' ')}]({by_kind[kind]})" if kind in by_kind else "" for kind in _KINDS]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(["| input | prediction | truth |", "|---|---|---|", *lines]) if lines else ""
 
 
 def _limits(notes: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ class TransHandJobConfig(TrainingJobConfig):
     images: int = Field(5000, ge=0)
     """Images of the split test, or else validation, on which the trained network is evaluated, at most; 0: none."""
     evaluate_on: str = ""
-    """The dataset that these are of, its folder or URL; empty: the one that is learnt from, if it is a dataset."""
+    """Where these are, as `dataset`; empty: what is learnt from, if it holds images back."""
 
     @field_validator("config", mode="before")
     @classmethod

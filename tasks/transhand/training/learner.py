@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
+from dataset.assets.hand_files import hand_checksum
 from dataset.errors import InputError
 from dataset.training.batch import ImageBatch
 from hands.joints import Side
@@ -18,7 +19,6 @@ from models.transhand.checkpoint import load, save
 from models.transhand.losses import Losses
 from models.transhand.network import TransHand
 from models.transhand.upsampling import meshes_of
-from tasks.ihdiff.checkpoints import hand_checksum
 from tasks.lightning_training.learner import StepLearner, Terms
 from tasks.transhand.training.config import TransHandTraining
 from tasks.transhand.training.preparing import Examples, Preparation

@@ -18,8 +18,8 @@ from models.transhand.frames import ROOT, WRIST, Targets, to_camera, to_pixels, 
 from models.transhand.network import Prediction
 from models.two_hand_metrics import errors
 from models.two_hand_metrics.tally import Tallies, tallied, together
+from tasks.transhand.pictures import Drawn, as_jpeg, crop_picture, painted_over
 from tasks.transhand.training.learner import Learner
-from tasks.transhand.training.pictures import Drawn, as_jpeg, crop_picture, painted_over
 from tasks.transhand.training.preparing import Examples
 
 

@@ -56,8 +56,9 @@ class Preparation:
     @classmethod
     def on(cls, device: str | torch.device, hands: Mapping[Side, HandModel], bone: float) -> "Preparation":
         """With copies of the hand models there."""
-        moved = {side: HandModel(model.arrays).to(device) for side, model in hands.items()}
-        return cls(moved, JointRegressors.of({side: hands[side].arrays for side in Side}).to(device), bone)
+        with torch.autocast("cpu", enabled=False):  # where models are built; they need all of float32
+            moved = {side: HandModel(model.arrays).to(device) for side, model in hands.items()}
+            return cls(moved, JointRegressors.of({side: hands[side].arrays for side in Side}).to(device), bone)
 
     @torch.no_grad()
     def __call__(self, batch: ImageBatch, ranges: Augmentation, draws: torch.Generator) -> Examples:

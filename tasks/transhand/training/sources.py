@@ -5,21 +5,15 @@ of the step alone, so a training that goes on needs no memory of what came befor
 """
 
 import math
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from torch.utils.data import IterableDataset
 
-from dataset.assets.hand_files import hands_of, load_hands
 from dataset.errors import InputError
 from dataset.manifest import Manifest
-from dataset.recorded_images.kinds import kind_of
-from dataset.recorded_images.reading import read_recording
 from dataset.recorded_images.recorded_images import RecordedImages, room_for
-from dataset.recorded_images.recording import Recording
-from dataset.storage.cache import alone
 from dataset.storage.opening import open_store
 from dataset.training.batch import ImageBatch
 from dataset.training.batch_loader import BatchLoader
@@ -28,16 +22,11 @@ from dataset.training.epoch_batches import EpochBatches
 from dataset.training.image_batches import ImageBatches
 from dataset.training.mixture import Mixture, batch_sizes, shares
 from dataset.training.portion import Portion
-from hands.joints import Side
-from hands.model import HandModel
 from tasks.lightning_training.places import Place
 from tasks.progress import say
+from tasks.transhand.images import Hands, hands_for, has_split, kind_and_folder, recording_of, subset_of
 from tasks.transhand.training.config import SourceConfig, TransHandTraining
 
-Hands = dict[Side, HandModel]
-
-_HELD = {"interhand26m": "val"}
-"""Kinds of recorded images that have images for looks at a training, and the name of that subset."""
 _LOOK = 32
 """Images at once in a look; decides nothing."""
 _DETAIL = 1.5
@@ -94,13 +83,9 @@ class Sources:
         Raises:
             InputError: a dataset was made with another one.
         """
-        mano, hands = self.config.data.mano, load_hands(self.config.data.mano)
-        for wish in self.wishes:
-            kind, path = kind_and_folder(wish.place)
-            if not kind:
-                hands_of(Manifest.read(open_store(path)), mano)
-            elif "sha256" not in hands[Side.RIGHT].arrays.notes:
-                say(f"{wish.place}: parameters of MANO on the free hand are an approximation", level="warning")
+        held = [self.config.data.validation] if self.config.data.validation else []
+        places = [*(wish.place for wish in self.wishes), *held]
+        hands, *_ = [hands_for(place, self.config.data.mano) for place in places]
         return hands
 
     def learnt(self, place: Place, hands: Hands) -> Learnt:
@@ -121,13 +106,16 @@ class Sources:
         """Images that are not learnt from, in an order that stays the same; None where there are none.
 
         Raises:
-            InputError: they cannot be used.
+            InputError: they cannot be used, or none are where the configuration says.
         """
-        place, most = self.config.data.validation or self.wishes[0].place, self.config.report.validation_images
-        kind, path = kind_and_folder(place)
-        if kind not in _HELD if kind else not _has_images(path, "validation"):
+        named, most = self.config.data.validation, self.config.report.validation_images
+        place = named or self.wishes[0].place
+        if not has_split(place, "validation") and not (named and kind_and_folder(place)[0]):
+            if named:
+                raise InputError(f"data.validation: {place} has no images of the split validation; name others")
+            say(f"{place} has no images of the split validation, so nothing is looked at; data.validation names others")
             return None
-        wish = SourceConfig(place=place, subset=_HELD.get(kind, ""), most=most)
+        wish = SourceConfig(place=place, subset=subset_of(kind_and_folder(place)[0], "validation"), most=most)
         return self._opener(wish, "validation", hands)(Batching(min(_LOOK, most), shuffle=False, window=1, lanes=1))
 
     def _loader(self, wish: SourceConfig, size: int, place: Place, hands: Hands) -> BatchLoader:
@@ -145,35 +133,6 @@ class Sources:
             manifest, size = Manifest.read(open_store(path)), self.config.data.size
             return lambda batching: ImageBatches(manifest, split, batching, size=size, portion=portion)
         ranges = self.config.augmentation.ranges(self.config.network.image_size)
-        recording = self._read(kind, Path(path), wish.subset, hands)
+        recording = recording_of(kind, Path(path), wish.subset, hands, self.out / "recordings")
         side = math.ceil(_DETAIL * ranges.size)
         return lambda batching: RecordedImages(recording, batching, side, room_for(ranges), portion)
-
-    def _read(self, kind: str, folder: Path, subset: str, hands: Hands) -> Recording:
-        """By one process of a machine; the others find what it has kept."""
-        kept = (
-            self.out / "recordings" / f"{kind}-{subset or 'first'}-{zlib.crc32(str(folder.resolve()).encode()):08x}.npz"
-        )
-        with alone(kept, kept.name):
-            recording = read_recording(kind, folder, hands, subset, kept)
-        say(f"{kind}={folder}: {len(recording):,} images; left out: {recording.told.sentence()}")
-        return recording
-
-
-def kind_and_folder(place: str) -> tuple[str, str]:
-    """Kind and folder of recorded images; an empty kind and the place itself of a dataset.
-
-    Raises:
-        InputError: there is no such kind, or no such folder.
-    """
-    kind, sign, path = place.partition("=")
-    if not sign or "/" in kind or Path(place).exists():
-        return "", place
-    kind_of(kind)
-    if not Path(path).is_dir():
-        raise InputError(f"{place}: there is no such folder; give the one that holds the images of {kind}")
-    return kind, path
-
-
-def _has_images(place: str, split: str) -> bool:
-    return bool(Manifest.read(open_store(place)).splits.get(split, {}).get("images"))

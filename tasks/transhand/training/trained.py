@@ -1,62 +1,60 @@
 """What is made of a finished training: its errors on images that it did not learn from, and its card."""
 
-from importlib.util import find_spec
+import zlib
 from pathlib import Path
 
 import torch
 
 from dataset.atomic import atomic_write
 from dataset.errors import InputError
-from dataset.manifest import Manifest
 from dataset.storage.mirror import local_copy
-from dataset.storage.opening import open_store
 from models.transhand.checkpoint import TrainedTransHand, load
 from models.weight_files import FILE
+from tasks.lightning_training.curves import write_curves
 from tasks.observing.artifacts import show_training
 from tasks.progress import bar, say
 from tasks.step import step
 from tasks.training_job.job import TrainingJob
 from tasks.transhand.evaluation.evaluate import Evaluated, Evaluation, evaluate
+from tasks.transhand.images import HELD_OUT, has_split, kind_and_folder
 from tasks.transhand.training.card import model_card
-from tasks.transhand.training.sources import kind_and_folder
+from tasks.transhand.training.sheet import write_sheet
 
-CARD, EVALUATION = "README.md", "evaluation"
-_PREDICTOR = "tasks.transhand.prediction.predictor"
-"""What the evaluation of a checkpoint asks for the hands in an image."""
+CARD, SHEET, CURVES, EVALUATION = "README.md", "sheet.jpg", "curves.svg", "evaluation"
 
 
 @step
 def evaluate_trained(job: TrainingJob) -> Evaluated | None:
-    """Errors of the network on the split test, or else validation; None where there is nothing to evaluate it on."""
-    model, place = published(job), job.config.evaluate_on or job.config.dataset
+    """Errors of the network on the split test, or else validation; None, and why, where it cannot be evaluated."""
+    model = published(job)
     if model is None or not job.config.images:
         return None
-    if reason := _not_evaluated(place):
-        say(f"The network is not evaluated: {reason}")
+    place, split = _held_out(job)
+    if not split:
+        say(f"The network is not evaluated: {place} holds no images back from training; name others as evaluate_on")
         return None
-    folder = local_copy(place, bar)
-    return evaluate(_evaluation(job, model, folder, _held_out(folder)[0]))
+    try:
+        return evaluate(_evaluation(job, model, place, split))
+    except InputError as error:  # the training is worth its card all the same
+        say(f"The network is not evaluated: {error}", level="warning")
+        return None
 
 
-def _not_evaluated(place: str) -> str:
-    """Why not; empty where it can be."""
-    if not _has_predictor():
-        return "this version of render-ih has no predictor of TransHand yet"
+def _held_out(job: TrainingJob) -> tuple[str, str]:
+    """Where images are that were not learnt from, and their split; no split where there are none."""
+    named = job.config.evaluate_on
+    place = named or job.config.dataset
     if kind_and_folder(place)[0]:
-        return f"{place} is no dataset; name one as evaluate_on"
-    return "" if _held_out(place) else f"{place} holds no images back from training"
+        return place, next((split for split in HELD_OUT if has_split(place, split)), "test" if named else "")
+    place = str(local_copy(place, bar))
+    return place, next((split for split in HELD_OUT if has_split(place, split)), "")
 
 
-def _held_out(place: str | Path) -> list[str]:
-    splits = Manifest.read(open_store(place)).splits
-    return [split for split in ("test", "validation") if splits.get(split, {}).get("images")]
-
-
-def _evaluation(job: TrainingJob, model: TrainedTransHand, folder: Path, split: str) -> Evaluation:
+def _evaluation(job: TrainingJob, model: TrainedTransHand, place: str, split: str) -> Evaluation:
     data, most = model.notes["config"]["data"], job.config.images
     return Evaluation(
-        dataset=folder,
-        out=job.out / EVALUATION / f"step-{model.notes['steps']:08d}-{split}-{most}",
+        dataset=Path(place),
+        out=job.out / EVALUATION / f"step-{model.notes['steps']:08d}-{split}-{most}{_other(job.config.evaluate_on)}",
         checkpoint=job.out / FILE,
         split=split,
         most=most,
@@ -66,31 +64,23 @@ def _evaluation(job: TrainingJob, model: TrainedTransHand, folder: Path, split: 
     )
 
 
+def _other(place: str) -> str:
+    """Part of a folder's name for images of another place than those learnt from."""
+    return f"-{zlib.crc32(place.encode()):08x}" if place else ""
+
+
 @step
 def write_card(job: TrainingJob, found: Evaluated | None) -> Path | None:
-    """The model card, README.md in the training's folder; in a flow run also an artifact, as are its pictures."""
+    """README.md in the training's folder with its pictures; in a flow run also artifacts."""
     model = published(job)
     if model is None:
         return None
-    pictures = newest_pictures(job.out)
-    tables = found.tables.read_text(encoding="utf-8") if found else ""
-    text = model_card(model, [path.relative_to(job.out) for path in pictures], tables)
+    sheet = SHEET if write_sheet(job.out, job.out / SHEET) else ""
+    curves = CURVES if write_curves(job.out, ("MPJPE_mm", "PA_MPJPE_mm"), job.out / CURVES) else ""
+    text = model_card(model, sheet, curves, found.tables.read_text(encoding="utf-8") if found else "")
     atomic_write(job.out / CARD, text)
-    show_training(job.out, text, [path for path in pictures if ".prediction." in path.name])
+    show_training(job.out, text, [job.out / SHEET] if sheet else [])
     return job.out / CARD
-
-
-def _has_predictor() -> bool:
-    try:
-        return find_spec(_PREDICTOR) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def newest_pictures(out: Path) -> list[Path]:
-    """Of the last look, in the order of their names."""
-    folders = sorted((out / "pictures").glob("*"), key=lambda folder: folder.name)
-    return sorted(folders[-1].glob("*.jpg")) if folders else []
 
 
 def published(job: TrainingJob) -> TrainedTransHand | None:

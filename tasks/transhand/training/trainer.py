@@ -6,9 +6,9 @@ python -m tasks.transhand.training.trainer --dataset PLACE --out DIR --batch-sca
 from pathlib import Path
 from typing import Any
 
+from dataset.assets.hand_files import hand_checksum
 from dataset.atomic import explained
 from dataset.versions import code_version
-from tasks.ihdiff.checkpoints import hand_checksum
 from tasks.lightning_training.places import place
 from tasks.lightning_training.reporting import Reports
 from tasks.lightning_training.running import fit, run_trainer, step_of

@@ -99,6 +99,17 @@ def test_colours_leave_geometry_alone_and_the_border_black(batch):
     assert (new.image.amax(1)[border] == 0).all()
 
 
+def test_what_is_black_beyond_a_recorded_picture_stays_black(batch):
+    image = batch.image.clone()
+    image[..., :20] = 0
+    padded = replace(batch, image=image)
+    still = Augmentation.none(size=96, fill=0.2)
+    ranges = replace(still, contrast=0.9, hue=1.0, saturation=0.5)
+    new, same = augmented(padded, ranges, seeded()), augmented(padded, still, seeded())
+    black = same.image.amax(1) == 0
+    assert black.any() and (new.image.amax(1)[black] == 0).all() and not torch.allclose(new.image, same.image)
+
+
 def test_an_image_without_hands_is_shown_whole(batch):
     empty = torch.zeros(8, 4)
     bare = replace(batch, right=replace(batch.right, bbox=empty), left=replace(batch.left, bbox=empty))

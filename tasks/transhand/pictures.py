@@ -1,4 +1,4 @@
-"""What a network in training sees: crops with surfaces painted over them."""
+"""Crops with surfaces painted over them: what the network sees, and what is true."""
 
 import io
 from collections.abc import Sequence
