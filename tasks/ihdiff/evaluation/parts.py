@@ -8,6 +8,7 @@ from typing import Any
 
 from dataset.atomic import atomic_write
 from dataset.errors import InputError
+from tasks.result_folder import plain
 
 Result = dict[str, Any]
 
