@@ -3,7 +3,7 @@
 python -m benchmarks.transhand [--batches 1 8] [--device cuda] [--backbones resnet50 resnet18]
 
 The paper's network is the one that its authors released: 34.1 M weights and 12.3 GFLOP at 256 × 256 pixels (a product and a sum
-are two operations). `no CE` is it without the correlation encoder, `small` what two cores can train. Every network is
+are two operations). `no CE` is it without the correlation encoder, `small` that of the recipe. Every network is
 timed with weights as drawn, which cost what trained ones do.
 """
 
@@ -24,13 +24,15 @@ from models.transhand.backbone import BackboneConfig
 from models.transhand.levels import FINEST, Meshes
 from models.transhand.network import NetworkConfig, TransHand
 from models.transhand.upsampling import meshes_of
+from tasks.transhand.training.config import load_training
+from tasks.transhand.training.job_config import recipe
 
 PAPER_WEIGHTS, PAPER_OPERATIONS = 34.1e6, 12.3e9
 NETWORKS = {
     "paper": NetworkConfig(),
     "no CE": NetworkConfig(correlation=False),
     "resnet18": NetworkConfig(backbone=BackboneConfig("resnet18")),
-    "small": NetworkConfig(128, BackboneConfig("tiny"), image_width=64, widths=(128, 64, 32)),
+    "small": load_training(recipe("small")).network,
 }
 
 

@@ -15,7 +15,7 @@ class TransHandJobConfig(TrainingJobConfig):
     dataset: str = Field(min_length=1)
     """What to learn from: a finished dataset, its folder or URL, or KIND=PATH of recorded images."""
     config: Path | None = None
-    """A recipe (smoke, small, paper, released, …) or a file; empty: the paper's numbers."""
+    """A recipe (smoke, small, paper, released, …) or a file; empty: the paper's numbers, with a backbone of drawn weights."""
     images: int = Field(5000, ge=0)
     """Images of the split test, or else validation, on which the trained network is evaluated, at most; 0: none."""
     evaluate_on: str = ""
