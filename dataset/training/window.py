@@ -1,5 +1,6 @@
 """A window of row groups in memory: numbers as arrays, pictures still encoded."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields
 
@@ -10,6 +11,7 @@ from jaxtyping import Int
 
 from dataset.columns import column_array, flattened
 from dataset.errors import InputError
+from dataset.schema import IMAGES
 from dataset.shards import open_shard
 from dataset.training.batch import HandTargets
 from dataset.training.row_groups import RowGroups
@@ -22,13 +24,6 @@ _NUMBERS = (
     *(f"camera.{name}" for name in CAMERA),
     *(f"{side}.{name}" for side in Side for name in HAND),
 )
-_LENGTHS = {"K": 9, "R": 9, "t": 3, "global_orient": 3, "hand_pose": 45, "betas": 10, "transl": 3} | {
-    "joints_3d": 63,
-    "joints_2d": 42,
-    "joint_state": 21,
-    "bbox": 4,
-}
-"""Numbers in a row of a column, by the last part of its name."""
 _ROOM = 1.1
 """Of memory taken for pictures, so that a window a little larger than the first fits, too."""
 
@@ -63,15 +58,24 @@ class Window:
 
 
 def _values(name: str, column: pa.ChunkedArray, groups: RowGroups, group: int) -> np.ndarray:
-    length = _LENGTHS.get(name.rpartition(".")[2], 1)
+    shape = (len(column), *_row_shape(name))
     try:
         values = column_array(column)
     except ValueError:  # lists of several lengths
         values = None
-    if values is None or values.shape != (len(column), length)[: values.ndim] or (length > 1) != (values.ndim == 2):
+    if values is None or values.shape != shape:
         path = groups.paths[groups.shard[group]]
-        raise InputError(f"{path}: {name} must have {length} numbers in each row; see `render-ih verify`")
+        raise InputError(f"{path}: {name} must have {math.prod(shape[1:])} numbers in each row; see `render-ih verify`")
     return values
+
+
+def _row_shape(name: str) -> tuple[int, ...]:
+    """What the schema says of a row of a column: () for single values."""
+    first, *parts = name.split(".")
+    kind = IMAGES.field(first).type
+    for part in parts:
+        kind = kind.field(part).type
+    return (kind.list_size,) if pa.types.is_fixed_size_list(kind) else ()
 
 
 class _EncodedPictures:

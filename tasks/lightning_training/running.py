@@ -20,6 +20,7 @@ from tasks.lightning_training.config import TrainingConfig
 from tasks.lightning_training.learner import StepLearner
 from tasks.lightning_training.places import place
 from tasks.lightning_training.reporting import Reports
+from tasks.progress import say
 from tasks.training_job.job import CHECKPOINTS, METRICS
 
 PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed"}
@@ -103,8 +104,11 @@ def is_finished(out: Path) -> bool:
 
 def newest(out: Path) -> Path | None:
     """The checkpoint to go on from: the last that is whole, for a machine may lose its power while one is written."""
-    whole = (path for path in (out / CHECKPOINTS).glob("step-*.ckpt") if is_zipfile(path))
-    return max(whole, default=None, key=lambda path: path.name)
+    for path in sorted((out / CHECKPOINTS).glob("step-*.ckpt"), reverse=True):
+        if is_zipfile(path):
+            return path
+        say(f"{path}: is damaged; the training goes on from the one before it", level="warning")
+    return None
 
 
 def _refuse_other_network(learner: StepLearner, resumed: Path) -> None:
