@@ -5,6 +5,8 @@ from collections.abc import Collection
 from importlib import resources
 from pathlib import Path
 
+from pydantic import BeforeValidator
+
 from dataset.errors import InputError
 
 _NAME = re.compile(r"[a-z_][a-z0-9_-]*", re.IGNORECASE)
@@ -30,6 +32,10 @@ def recipe(network: str, name: str, besides: Collection[str] = ()) -> Path:
     return folder / f"{name}.yaml"
 
 
-def is_name(value: object) -> bool:
-    """Whether what was given as a configuration is a recipe's name: a word that is no file."""
+def by_name(network: str, besides: Collection[str] = ()) -> BeforeValidator:
+    """For a key that takes a recipe or a file: a word that is no file is a recipe's name, see `recipe`."""
+    return BeforeValidator(lambda value: recipe(network, str(value), besides) if _is_name(value) else value)
+
+
+def _is_name(value: object) -> bool:
     return isinstance(value, str | Path) and bool(_NAME.fullmatch(str(value))) and not Path(value).is_file()

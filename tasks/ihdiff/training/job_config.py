@@ -1,12 +1,12 @@
 """What a job that trains IHDiff or its VAE baseline is told besides `TrainingJobConfig`; loads nothing heavy."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from tasks.training_job.config import TrainingJobConfig
-from tasks.training_job.recipes import is_name
+from tasks.training_job.recipes import by_name
 from tasks.training_job.recipes import recipe as named_recipe
 
 POSES = "poses"
@@ -18,7 +18,7 @@ class IHDiffJobConfig(TrainingJobConfig):
 
     dataset: str = Field(min_length=1)
     """What to learn from: a dataset whose poses are made, its folder or URL, or KIND=PATH of recorded poses."""
-    config: Path | None = None
+    config: Annotated[Path | None, by_name("ihdiff", {POSES})] = None
     """A recipe (smoke, small, fast, paper) or a file; empty: the paper's numbers."""
     model: Literal["ihdiff", "vae"] = "ihdiff"
     """ihdiff: the diffusion prior; vae: the baseline of appendix E.1."""
@@ -30,12 +30,6 @@ class IHDiffJobConfig(TrainingJobConfig):
     """Test poses that the trained network is fitted to, each in the four ways of Table 2; 0: none."""
     fitting_steps: int = Field(1000, ge=1, le=1000)
     """N of Alg. 2 for them."""
-
-    @field_validator("config", mode="before")
-    @classmethod
-    def _recipes_have_names(cls, value: object) -> object:
-        """A word that is no file is a recipe's name."""
-        return recipe(str(value)) if is_name(value) else value
 
 
 def recipe(name: str) -> Path:
