@@ -119,6 +119,23 @@ def test_the_truth_costs_nothing_under_either_preset(regressors):
         assert all(term.item() == pytest.approx(0.0, abs=1e-4) for term in terms.values())
 
 
+@pytest.mark.parametrize(("weight", "wins"), [(50.0, "picture"), (5.0, "space")])
+def test_perspective_sets_picture_and_space_at_odds(regressors, weight, wins):
+    """No camera without perspective sees true points where a real one does: the weights decide which of both is learnt."""
+    true = torch.tensor([[[0.06, 0.0, 0.5], [-0.06, 0.02, 0.45], [0.0, -0.06, 0.55]]], dtype=torch.float64)
+    places = true[..., :2] / true[..., 2:] * 4  # its scale is about that of crops about hands: 2 · s = 8
+    camera = torch.tensor([[4.0, 0.0, 0.0]], dtype=torch.float64)
+    pulled = torch.cat([places / 8, true[..., 2:]], dim=-1)
+    assert 0.004 < (pulled - true).norm(dim=-1).max() < 0.01
+    config = LossConfig(normal=0.0, vertices_2d=weight, joints_2d=weight)
+    losses = Losses(config, FACES, regressors, POOLING.float())
+    cost = {
+        name: sum(losses(prediction(points, camera), float32(targets(true, places))).values()).item()
+        for name, points in (("space", true), ("picture", pulled))
+    }
+    assert min(cost, key=cost.get) == wins
+
+
 def test_the_presets_are_those_of_paper_and_release(regressors):
     found, true = prediction(TRUE + 0.01, CAMERA), float32(targets(TRUE, PLACES))
     paper = Losses(LossConfig.paper(), FACES, regressors, POOLING.float())(found, true)
