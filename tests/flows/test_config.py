@@ -7,7 +7,8 @@ import pytest
 from dataset.errors import InputError
 from tasks.config import RenderIHConfig, load_config
 
-RECIPES = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+CONFIGS = Path(__file__).parents[2] / "configs"
+RECIPES = [*sorted(CONFIGS.glob("*.yaml")), CONFIGS / "ihdiff" / "poses.yaml", CONFIGS / "transhand" / "images.yaml"]
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda p: p.stem)

@@ -22,7 +22,7 @@ from tasks.transhand.evaluation.evaluate import Evaluation, evaluate
 from tasks.transhand.evaluation.truth import Bodies, Wanted, open_images, truth_batches
 from tasks.transhand.training import learner as learning
 from tasks.transhand.training.config import load_training
-from tasks.transhand.training.job_config import recipe
+from tasks.transhand.training.job_config import IMAGES, recipe
 from tasks.transhand.training.trainer import train
 from tests.dataset.readers.writers import save_interhand
 from tests.dataset.recorded_images.image_writers import (
@@ -100,7 +100,9 @@ def errors(out: Path) -> dict:
 
 
 def test_every_recipe_is_run_below():
-    assert {file.stem for file in recipe("smoke").parent.glob("*.yaml")} == set(RECIPES)
+    assert {file.stem for file in recipe("smoke").parent.glob("*.yaml")} == {*RECIPES, IMAGES}
+    with pytest.raises(InputError, match="'images' is no recipe"):
+        recipe(IMAGES)
 
 
 @pytest.mark.parametrize("name", ["small", "paper", "released", "synthetic", "subset", "size", "no-ce"])
