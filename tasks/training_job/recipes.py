@@ -1,7 +1,7 @@
 """Recipes of trainings that come with the project: `configs/NETWORK/NAME.yaml`, named by their NAME alone."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib import resources
 from pathlib import Path
 
@@ -32,9 +32,9 @@ def recipe(network: str, name: str, besides: Collection[str] = ()) -> Path:
     return folder / f"{name}.yaml"
 
 
-def by_name(network: str, besides: Collection[str] = ()) -> BeforeValidator:
-    """For a key that takes a recipe or a file: a word that is no file is a recipe's name, see `recipe`."""
-    return BeforeValidator(lambda value: recipe(network, str(value), besides) if _is_name(value) else value)
+def by_name(find: Callable[[str], Path]) -> BeforeValidator:
+    """For a key that takes a recipe or a file: a word that is no file is the name of a recipe, which `find` finds."""
+    return BeforeValidator(lambda value: find(str(value)) if _is_name(value) else value)
 
 
 def _is_name(value: object) -> bool:

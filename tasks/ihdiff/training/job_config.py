@@ -13,12 +13,21 @@ POSES = "poses"
 """The file among IHDiff's that is a recipe of poses to learn from, not of a training."""
 
 
+def recipe(name: str) -> Path:
+    """The file of a recipe that comes with the project.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    return named_recipe("ihdiff", name, {POSES})
+
+
 class IHDiffJobConfig(TrainingJobConfig):
     """A training of IHDiff or its baseline, and what is made of the result."""
 
     dataset: str = Field(min_length=1)
     """What to learn from: a dataset whose poses are made, its folder or URL, or KIND=PATH of recorded poses."""
-    config: Annotated[Path | None, by_name("ihdiff", {POSES})] = None
+    config: Annotated[Path | None, by_name(recipe)] = None
     """A recipe (smoke, small, fast, paper) or a file; empty: the paper's numbers."""
     model: Literal["ihdiff", "vae"] = "ihdiff"
     """ihdiff: the diffusion prior; vae: the baseline of appendix E.1."""
@@ -30,12 +39,3 @@ class IHDiffJobConfig(TrainingJobConfig):
     """Test poses that the trained network is fitted to, each in the four ways of Table 2; 0: none."""
     fitting_steps: int = Field(1000, ge=1, le=1000)
     """N of Alg. 2 for them."""
-
-
-def recipe(name: str) -> Path:
-    """The file of a recipe that comes with the project.
-
-    Raises:
-        InputError: there is none of that name.
-    """
-    return named_recipe("ihdiff", name, {POSES})
