@@ -125,3 +125,5 @@ def transhand(**wish: object) -> None:
     made = judged(Evaluation(**wish))
     click.echo(made.tables.read_text(encoding="utf-8"))
     click.echo(f"tables:  {made.tables}\nnumbers: {made.numbers}\nimages:  {made.each}")
+    if made.pictures:
+        click.echo(f"best and worst: {made.pictures}")

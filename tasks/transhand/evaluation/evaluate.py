@@ -18,6 +18,7 @@ from models.two_hand_metrics.occlusion import BINS
 from models.two_hand_metrics.tally import Tallies
 from tasks.progress import bar, say
 from tasks.result_folder import plain, refuse_foreign
+from tasks.transhand.evaluation.extremes import Extremes
 from tasks.transhand.evaluation.mean_pose import LEARNT, mean_pose
 from tasks.transhand.evaluation.methods import Method, SurfaceMethod, network
 from tasks.transhand.evaluation.pages import page
@@ -27,7 +28,8 @@ from tasks.transhand.evaluation.truth import Bodies, Wanted, open_images, truth_
 from tasks.transhand.images import Hands, hands_for, has_split
 
 MEAN_POSE = "mean-pose"
-_NUMBERS, _TABLES, _EACH, _LOCK, _KEPT = "metrics.json", "tables.md", "errors.parquet", ".evaluation.lock", "recordings"
+_NUMBERS, _TABLES, _EACH, _PICTURES = "metrics.json", "tables.md", "errors.parquet", "best_and_worst.jpg"
+_LOCK, _KEPT = ".evaluation.lock", "recordings"
 _BUSY = "another evaluation is writing here; wait until it has ended, or give another folder"
 _ASTRAY = 500
 """Millimetres of MPJPE, above which something else than the method is wrong."""
@@ -87,6 +89,8 @@ class Evaluated:
     """The same for people, as Markdown."""
     each: Path
     """Parquet: every metric of every image."""
+    pictures: Path | None
+    """JPEG: the images with the least and the greatest error, hands over them; None for a method that sees no surfaces."""
 
 
 def evaluate(wish: Evaluation) -> Evaluated:
@@ -95,7 +99,7 @@ def evaluate(wish: Evaluation) -> Evaluated:
     Raises:
         InputError: dataset, checkpoint or predictions cannot be used, or the folder holds something else.
     """
-    refuse_foreign(wish.out, {_NUMBERS, _TABLES, _EACH, _LOCK, _KEPT})
+    refuse_foreign(wish.out, {_NUMBERS, _TABLES, _EACH, _PICTURES, _LOCK, _KEPT})
     hands = hands_for(str(wish.dataset), wish.mano)
     with only_one(wish.out / _LOCK, _BUSY):
         return _judge(wish, hands)
@@ -111,9 +115,10 @@ def _judge(wish: Evaluation, hands: Hands) -> Evaluated:
         _refuse_other(wish.out / _NUMBERS, settings)
         with bar(f"judging {method.about['method']}", images.images, "images") as advance:
             batches = truth_batches(images, bodies, wish.device)
-            found = scored(batches, method, BINS[wish.bins], wish.allow_missing, advance)
+            extremes = Extremes(bodies)
+            found = scored(batches, method, BINS[wish.bins], wish.allow_missing, advance, extremes.add)
     _tell(found)
-    return _write(wish.out, settings, found)
+    return _write(wish.out, settings, found, extremes)
 
 
 @contextmanager
@@ -161,8 +166,9 @@ def _tell(found: Scores) -> None:
         )
 
 
-def _write(out: Path, settings: dict[str, Any], found: Scores) -> Evaluated:
-    made = Evaluated(out / _NUMBERS, out / _TABLES, out / _EACH)
+def _write(out: Path, settings: dict[str, Any], found: Scores, extremes: Extremes) -> Evaluated:
+    pictures = out / _PICTURES if extremes.write(out / _PICTURES) else None
+    made = Evaluated(out / _NUMBERS, out / _TABLES, out / _EACH, pictures)
     with atomic_file(made.each) as file:
         pq.write_table(found.table, file, compression="zstd")
     content = {

@@ -37,8 +37,8 @@ class Scores:
     def __post_init__(self) -> None:
         self.by_bin = [{} for _ in self.bins.labels]
 
-    def add(self, truth: TruthBatch, answer: Answer) -> None:
-        """Judge a batch.
+    def add(self, truth: TruthBatch, answer: Answer) -> Measured:
+        """Judge a batch; gives the numbers of each image that has an answer.
 
         Raises:
             InputError: a predicted coordinate is no number.
@@ -54,6 +54,7 @@ class Scores:
             part = {name: values[of == number] for name, values in found.items()}
             self.by_bin[number] = together(self.by_bin[number], tallied(part))
         self.each.append(_table(names, rows, iou, found))
+        return found
 
     def _measured(self, names: list[str], predicted: TwoHands, truth: TruthBatch, rows: list[int]) -> Measured:
         true = truth.hands.map(lambda points: points[rows])
@@ -73,6 +74,7 @@ def scored(
     bins: Bins,
     allow_missing: bool = False,
     on_images: Callable[[int], None] = lambda count: None,
+    on_answer: Callable[[TruthBatch, Answer, Measured], None] = lambda truth, answer, found: None,
 ) -> Scores:
     """Judge a method on all batches.
 
@@ -82,6 +84,7 @@ def scored(
         bins: classes of occlusion.
         allow_missing: whether it may have no answer for an image.
         on_images: hears how many images were just judged.
+        on_answer: hears what is true of a batch, what the method says, and the numbers of each image that has an answer.
 
     Raises:
         InputError: an answer is missing and must not be, a predicted coordinate is no number, or none was predicted.
@@ -89,13 +92,14 @@ def scored(
     scores = Scores(bins)
     for truth in batches:
         answer = method(truth.images)
-        scores.add(truth, answer)
+        found = scores.add(truth, answer)
         if scores.missing and not allow_missing:
             lacking = len(truth.images) - len(answer.rows)
             raise InputError(
                 f"there is no prediction for {scores.missing[0]} (and {lacking - 1} more of {len(truth.images)} images "
                 "beside it); all images of the split count: add them, or give --allow-missing, which the table then tells"
             )
+        on_answer(truth, answer, found)
         on_images(len(truth.images))
     if not scores.overall:
         raise InputError(
