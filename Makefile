@@ -20,7 +20,7 @@ demo: $(VENV)/.run-ready  ## make a small dataset on embedded defaults and say w
 
 test: $(VENV)/.run-ready $(VENV)/.test-ready  ## lint and tests
 	@$(BIN)/ruff check .
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --max-worker-restart 0
 
 lint: $(VENV)/.test-ready  ## lint only
 	@$(BIN)/ruff check .
