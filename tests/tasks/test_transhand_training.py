@@ -290,4 +290,6 @@ def test_the_flow_trains_on_two_devices_and_writes_a_card(tmp_path):
     found = json.loads(judged.read_text())
     assert found["images"] == 1 and f"| MPJPE | {found['metrics']['mpjpe_middle_mm']['mean']:.2f} |" in card
     assert "(sheet.jpg)" in card and (tmp_path / "sheet.jpg").exists() and "learnt: 4 images; checksum" in card
+    assert f"({judged.parent.relative_to(tmp_path)}/best_and_worst.jpg)" in card
+    assert judged.with_name("best_and_worst.jpg").is_file()
     assert "{" not in card and load(tmp_path).notes["samples"] == 4

@@ -77,10 +77,17 @@ def write_card(job: TrainingJob, found: Evaluated | None) -> Path | None:
         return None
     sheet = SHEET if write_sheet(job.out, job.out / SHEET) else ""
     curves = CURVES if write_curves(job.out, ("MPJPE_mm", "PA_MPJPE_mm"), job.out / CURVES) else ""
-    text = model_card(model, sheet, curves, found.tables.read_text(encoding="utf-8") if found else "")
+    text = model_card(model, sheet, curves, _measured(job, found) if found else "")
     atomic_write(job.out / CARD, text)
     show_training(job.out, text, [job.out / SHEET] if sheet else [])
     return job.out / CARD
+
+
+def _measured(job: TrainingJob, found: Evaluated) -> str:
+    tables = found.tables.read_text(encoding="utf-8")
+    if found.pictures is None:
+        return tables
+    return f"{tables}\n![Least and greatest errors]({found.pictures.relative_to(job.out).as_posix()})\n"
 
 
 def published(job: TrainingJob) -> TrainedTransHand | None:
