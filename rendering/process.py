@@ -1,6 +1,5 @@
 """One Blender process seen from outside: started, asked, watched while it works, ended. It never outlives its parent."""
 
-import ctypes
 import os
 import select
 import signal
@@ -12,11 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from dataset.lifeline import tied
 from rendering.blender.worker import NO_MEMORY
 from rendering.failures import Failure, RenderError
 from rendering.messages import Message, read_message, write_message
 
-PR_SET_PDEATHSIG = 1
 LOG_TAIL = 4000
 LOOK_EVERY = 0.5
 """Seconds between looks at the machine's memory while an image is drawn."""
@@ -34,13 +33,12 @@ class BlenderProcess:
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH")]))
         self.killed_before, self.least_free = _oom_kills(), 1.0
         self.popen = subprocess.Popen(
-            [sys.executable, "-m", "rendering.blender.worker"],
+            tied([sys.executable, "-m", "rendering.blender.worker"]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
             env=environment,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
         )
 
     @property
@@ -132,11 +130,3 @@ def _oom_kills() -> int:
 
 def _readable(pipe: BinaryIO, timeout: float) -> bool:
     return bool(select.select([pipe], [], [], timeout)[0])
-
-
-_LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def _die_with_parent() -> None:
-    """In the new process before Blender: be killed when the supervisor's thread is gone."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

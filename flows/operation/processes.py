@@ -2,21 +2,21 @@
 
 import ctypes
 import os
-import signal
 import subprocess
 from collections import defaultdict
 from contextlib import suppress
 
 import psutil
 
+from dataset.lifeline import tied
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 
 
 def start(command: list[str], environment: dict[str, str]) -> subprocess.Popen:
     """Start a command in a session of its own (Ctrl-C does not reach it); the kernel kills it when this process is gone."""
-    return subprocess.Popen(command, env=environment, start_new_session=True, preexec_fn=_die_with_parent)
+    return subprocess.Popen(tied(command), env=environment, start_new_session=True)
 
 
 def adopt_orphans() -> None:
@@ -67,7 +67,3 @@ def bury(spared: set[int]) -> None:
         if child.pid not in spared and not is_alive(child):
             with suppress(ChildProcessError):
                 os.waitpid(child.pid, os.WNOHANG)
-
-
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

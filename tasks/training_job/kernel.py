@@ -1,17 +1,7 @@
 """What is asked of the Linux kernel about processes."""
 
-import ctypes
-import signal
 from contextlib import suppress
 from pathlib import Path
-
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
-
-
-def die_with_parent() -> None:
-    """From now on this process is killed when the thread that started it is gone."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def oom_kills() -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from tasks.training_job.kernel import die_with_parent
+from dataset.lifeline import tied
 from tasks.training_job.trainer_process import SHOW_STACKS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,13 +28,12 @@ class TrainerProcess:
             self._log.seek(0, os.SEEK_END)
             self._begun_line = b""
             self.popen = psutil.Popen(
-                command,
+                tied(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": path, **environment},
                 start_new_session=True,
-                preexec_fn=die_with_parent,
             )
         self._started: set[psutil.Process] = set()
 

@@ -12,7 +12,7 @@ import sys
 from torch.distributed.elastic.multiprocessing.errors import record
 
 from dataset.errors import InputError
-from tasks.training_job.kernel import die_with_parent
+from dataset.lifeline import die_with_parent
 
 SHOW_STACKS = signal.SIGUSR2
 """Makes a training process write the stacks of its threads to the log."""

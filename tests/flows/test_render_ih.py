@@ -94,10 +94,10 @@ def test_ctrl_c_keeps_finished_shards_and_the_next_run_goes_on(tmp_path, hands):
     folder = tmp_path / "stopped"
     many = ("camera={views: 6, width: 128, height: 84}", "shards.images=1")  # 24 images, so that some are left
     words = [w for o in (*SMALL, *many) for w in ("--set", o)]
-    command = [sys.executable, "-c", "from flows.cli import main; main()", "run", "--out", str(folder), *words]
     # A shell starts background jobs with Ctrl-C ignored, and children inherit that.
-    heeding = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heeding)
+    heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heeding}; from flows.cli import main; main()", "run", "--out", str(folder)]
+    process = subprocess.Popen([*command, *words], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not list(folder.glob("images/*.parquet")):
         time.sleep(0.05)

@@ -68,12 +68,10 @@ def settings(data: Path, out: Path, *overrides: str, **values) -> dict:
 
 def start(values: dict, function: str = "train_without_server", **environment: str) -> subprocess.Popen:
     """Run the flow in a process of its own."""
-    command = [sys.executable, "-c", RUN, json.dumps(values), function]
     # A shell starts background jobs with signals ignored, and children inherit that.
-    heeding = lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL)  # noqa: E731
-    return subprocess.Popen(
-        command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
-    )
+    heeding = "import signal; signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
+    command = [sys.executable, "-c", heeding + RUN, json.dumps(values), function]
+    return subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True)
 
 
 def until(condition: Callable[[], object], process: subprocess.Popen) -> None:
