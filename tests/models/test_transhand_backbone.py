@@ -144,9 +144,14 @@ def refusal(config: BackboneConfig) -> str:
 
 def test_models_that_there_are_not_are_refused(tmp_path):
     said = refusal(BackboneConfig(str(tmp_path / "none")))
-    assert "none': not resnet50, resnet18, tiny, and no model of transformers that can be read here" in said
+    assert (
+        "none': not resnet50, resnet18, tiny, efficientnet-lite0, and no model of transformers that can be read here"
+        in said
+    )
     BertConfig().save_pretrained(tmp_path)
     assert "this model has no maps of three stages to read" in refusal(BackboneConfig(str(tmp_path)))
+    OTHERS["convnext"].save_pretrained(tmp_path)
+    assert "frozen must be 0" in refusal(BackboneConfig(str(tmp_path), frozen=1))
 
 
 def test_weights_that_there_are_not_are_refused(tmp_path):

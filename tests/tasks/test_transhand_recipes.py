@@ -35,7 +35,20 @@ from tests.flows.refusals import sentence_of
 from tests.tasks.judged_images import columns_of, write_predictions
 from tests.tasks.learnt_images import dataset
 
-RECIPES = ("smoke", "small", "paper", "released", "synthetic", "real", "mixed", "finetune", "subset", "size", "no-ce")
+RECIPES = (
+    "smoke",
+    "small",
+    "pretrained",
+    "paper",
+    "released",
+    "synthetic",
+    "real",
+    "mixed",
+    "finetune",
+    "subset",
+    "size",
+    "no-ce",
+)
 SIZES = {
     "network.image_size": 32,
     "network.backbone": "{name: tiny}",
@@ -105,7 +118,7 @@ def test_every_recipe_is_run_below():
         recipe(IMAGES)
 
 
-@pytest.mark.parametrize("name", ["small", "paper", "released", "synthetic", "subset", "size", "no-ce"])
+@pytest.mark.parametrize("name", ["small", "pretrained", "paper", "released", "synthetic", "subset", "size", "no-ce"])
 def test_recipes_for_a_dataset_run_from_end_to_end(name, tmp_path):
     more = {"subset": ["data.share=0.5", "optimiser.batch=2"], "size": ["data.most=3", "optimiser.batch=3"]}.get(
         name, []

@@ -221,11 +221,28 @@ def test_the_rate_rises_falls_and_keeps_above_its_floor():
 
 
 def test_recipes_can_be_read_and_others_are_named():
-    names = ("smoke", "small", "paper", "released", "synthetic", "real", "mixed", "finetune", "subset", "size", "no-ce")
+    names = (
+        "smoke",
+        "small",
+        "pretrained",
+        "paper",
+        "released",
+        "synthetic",
+        "real",
+        "mixed",
+        "finetune",
+        "subset",
+        "size",
+        "no-ce",
+    )
+    for_two_cores = ("small", "pretrained")
     read = {name: load_training(recipe(name)) for name in names}
     assert not read["no-ce"].network.correlation and read["subset"].data.share == 0.1
-    assert all(one.losses == LossConfig.paper() for name, one in read.items() if name not in ("released", "small"))
-    assert read["small"].losses == replace(LossConfig.paper(), vertices_2d=5, joints_2d=5)
+    assert all(
+        one.losses == LossConfig.paper() for name, one in read.items() if name not in ("released", *for_two_cores)
+    )
+    for name in for_two_cores:
+        assert read[name].losses == replace(LossConfig.paper(), vertices_2d=5, joints_2d=5)
     assert TransHandJobConfig(dataset="x", out="y", config="no-ce").config == recipe("no-ce")
     with pytest.raises(InputError, match="'huge' is no recipe; there are finetune, mixed, no-ce, paper"):
         recipe("huge")
