@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from tasks.mesh_painting import COLOURS, Faces, paint, shaded
@@ -57,3 +57,12 @@ def as_jpeg(picture: Image.Image) -> bytes:
     file = io.BytesIO()
     picture.save(file, "JPEG", quality=90)
     return file.getvalue()
+
+
+def fitting(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+    """The end of a name that is too long, which says more than its beginning."""
+    if font.getlength(text) <= width:
+        return text
+    while font.getlength(f"…{text}") > width:
+        text = text[1:]
+    return f"…{text}"

@@ -21,7 +21,7 @@ from models.two_hand_metrics.alignment import MIDDLE_MCP
 from models.two_hand_metrics.measuring import Measured, TwoHands
 from tasks.transhand.evaluation.methods import Answer
 from tasks.transhand.evaluation.truth import Bodies, TruthBatch
-from tasks.transhand.pictures import SMALLEST, Drawn, as_jpeg, crop_picture, painted_over
+from tasks.transhand.pictures import SMALLEST, Drawn, as_jpeg, crop_picture, fitting, painted_over
 
 ERROR = "mpjpe_middle_mm"
 """The metric that decides."""
@@ -126,7 +126,9 @@ def _sheet(rows: list[tuple[str, list[Seen]]]) -> Image.Image:
     for line, (title, row) in enumerate(rows):
         for column, seen in enumerate(row):
             x, y = _GAP + column * step, _GAP + line * high
-            pen.text((x, y), f"{title} {column + 1}: {seen.error:.1f} mm, {seen.name}", fill=_INK, font=font)
+            about = f"{title} {column + 1}: {seen.error:.1f} mm  "
+            name = fitting(seen.name, font, _TILE - font.getlength(about))
+            pen.text((x, y), about + name, fill=_INK, font=font)
             pictures = seen.picture, painted_over(seen.picture, seen.hands, seen.picture.width)
             for number, picture in enumerate(pictures):
                 sheet.paste(picture.resize((_TILE, _TILE)), (x, y + _CAPTION + number * step))

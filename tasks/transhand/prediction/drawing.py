@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dataset.atomic import atomic_write
 from hands.joints import Side
-from tasks.transhand.pictures import Drawn, as_jpeg, painted_over
+from tasks.transhand.pictures import Drawn, as_jpeg, fitting, painted_over
 from tasks.transhand.prediction.cutting import Square
 
 LONGEST = 1600
@@ -74,7 +74,7 @@ def write_sheet(file: Path, tiles: Sequence[Tile]) -> None:
     for number, tile in enumerate(tiles):
         x, y = (_GAP + place * length for place, length in zip((number % across, number // across), step, strict=True))
         sheet.paste(_square(tile), (x, y))
-        pen.text((x + 2, y + _TILE + 2), _fitting(tile.caption, font), fill=_INK, font=font)
+        pen.text((x + 2, y + _TILE + 2), fitting(tile.caption, font, _TILE), fill=_INK, font=font)
     atomic_write(file, as_jpeg(sheet))
 
 
@@ -82,12 +82,3 @@ def _square(tile: Tile) -> Image.Image:
     with Image.open(tile.overlay) as picture:
         x, y, side, _ = (value * picture.width / tile.width for value in tile.square.box)
         return picture.crop(tuple(map(round, (x, y, x + side, y + side)))).resize((_TILE, _TILE))
-
-
-def _fitting(text: str, font: ImageFont.FreeTypeFont) -> str:
-    """The end of a long name says more than its beginning."""
-    if font.getlength(text) <= _TILE:
-        return text
-    while font.getlength(f"…{text}") > _TILE:
-        text = text[1:]
-    return f"…{text}"
