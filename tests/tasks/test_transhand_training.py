@@ -26,7 +26,7 @@ from tasks.lightning_training.running import is_finished, newest, step_of
 from tasks.training_job.trainer import TRANSHAND, Trainer
 from tasks.transhand.training import learner as learning
 from tasks.transhand.training.config import load_training
-from tasks.transhand.training.job_config import TransHandJobConfig, recipe
+from tasks.transhand.training.job_config import IMAGES, TransHandJobConfig, recipe
 from tasks.transhand.training.job_data import check_images
 from tasks.transhand.training.learner import Learner, new_network
 from tasks.transhand.training.preparing import Preparation
@@ -221,20 +221,7 @@ def test_the_rate_rises_falls_and_keeps_above_its_floor():
 
 
 def test_recipes_can_be_read_and_others_are_named():
-    names = (
-        "smoke",
-        "small",
-        "pretrained",
-        "paper",
-        "released",
-        "synthetic",
-        "real",
-        "mixed",
-        "finetune",
-        "subset",
-        "size",
-        "no-ce",
-    )
+    names = {file.stem for file in recipe("smoke").parent.glob("*.yaml")} - {IMAGES}
     for_two_cores = ("small", "pretrained")
     read = {name: load_training(recipe(name)) for name in names}
     assert not read["no-ce"].network.correlation and read["subset"].data.share == 0.1
