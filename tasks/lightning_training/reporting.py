@@ -34,6 +34,8 @@ class Reports(Callback):
         self.before, self.began = 0.0, time.monotonic()
         self.sums: dict[str, float] = {}
         self.count, self.since, self.asked = 0, time.monotonic(), False
+        self.ready, self.waited = self.since, 0.0
+        """When the last step was done with, and the seconds since the last line in which none was at work."""
 
     @property
     def seconds(self) -> float:
@@ -44,7 +46,11 @@ class Reports(Callback):
         """From here SIGTERM means: save and end. Lightning's own handler would leave the loop at once."""
         signal.signal(signal.SIGTERM, self._ask)
         self.before, self.began = learner.seconds, time.monotonic()
-        self.since = self.began
+        self.since = self.ready = self.began
+
+    def on_train_batch_start(self, trainer: Trainer, learner: LightningModule, batch: object, batch_idx: int) -> None:
+        """The step has its data."""
+        self.waited += time.monotonic() - self.ready
 
     def on_train_batch_end(
         self, trainer: Trainer, learner: LightningModule, outputs: object, batch: object, batch_idx: int
@@ -64,6 +70,7 @@ class Reports(Callback):
         if trainer.is_global_zero and report.validation and (last or step % report.validation == 0):
             self._look(trainer, learner, step)
         trainer.should_stop = trainer.should_stop or bool(asked)
+        self.ready = time.monotonic()
 
     def on_fit_end(self, trainer: Trainer, learner: LightningModule) -> None:
         """The last line; also of a training that goes on from its last checkpoint, where no step is left."""
@@ -84,11 +91,12 @@ class Reports(Callback):
             "epoch": round(epochs_of(step, learner.config.optimiser, learner.samples), 4),
             "seconds": round(self.seconds, 1),
             "samples_per_second": round(self.count * learner.samples_in_step / (now - self.since), 2),
+            "waiting_percent": round(100 * self.waited / (now - self.since), 2),
             "total_steps": learner.total,
         }
         self.write(line)
         (self.out / HEARTBEAT).touch()
-        self.sums, self.count, self.since = {}, 0, now
+        self.sums, self.count, self.since, self.waited = {}, 0, now, 0.0
 
     def _refuse_nan(self, step: int) -> None:
         if not all(map(math.isfinite, self.sums.values())):
@@ -118,10 +126,11 @@ class Reports(Callback):
 
     def _look(self, trainer: Trainer, learner: StepLearner, step: int) -> None:
         (self.out / HEARTBEAT).touch()
+        began = time.monotonic()
         with averaged(trainer, learner):
             found = self.look(learner, step, self.out)
         self.write({"step": step, **{f"val/{name}": value for name, value in found.items()}})
-        self.since = time.monotonic()
+        self.since += time.monotonic() - began
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True

@@ -22,6 +22,7 @@ from models.transhand.checkpoint import load
 from models.transhand.losses import LossConfig
 from models.transhand.upsampling import meshes_of
 from tasks.lightning_training.config import OptimiserConfig, epochs_of, rate_at, steps_of
+from tasks.lightning_training.reporting import Reports
 from tasks.lightning_training.running import is_finished, newest, step_of
 from tasks.training_job.trainer import TRANSHAND, Trainer
 from tasks.transhand.training import learner as learning
@@ -29,7 +30,9 @@ from tasks.transhand.training.config import load_training
 from tasks.transhand.training.job_config import IMAGES, TransHandJobConfig, recipe
 from tasks.transhand.training.job_data import check_images
 from tasks.transhand.training.learner import Learner, new_network
+from tasks.transhand.training.looking import Look
 from tasks.transhand.training.preparing import Preparation
+from tasks.transhand.training.sources import Steps
 from tasks.transhand.training.trainer import train
 from tests.tasks.learnt_images import NETWORK, SPLITS, TINY, dataset, images, tiny
 
@@ -85,6 +88,28 @@ def test_a_training_leaves_what_the_contract_promises(whole):
     made = load(whole)
     assert made.notes["steps"] == 4 and made.notes["images"] == [SPLITS.count("train")] and made.notes["bone"] == 0.095
     assert made.network.config == tiny().network
+
+
+def test_waiting_for_data_is_told_from_work_and_looks(monkeypatch, tmp_path):
+    """Each takes at least a pause, however busy the machine is."""
+    pause, began = 0.2, []
+
+    def slow(kind: type, name: str) -> None:
+        before = getattr(kind, name)
+        monkeypatch.setattr(kind, name, lambda *words: time.sleep(pause) or before(*words))
+
+    batches, start = Steps.__iter__, Reports.on_train_start
+    monkeypatch.setattr(Steps, "__iter__", lambda steps: (time.sleep(pause) or one for one in batches(steps)))
+    monkeypatch.setattr(Reports, "on_train_start", lambda *words: began.append(time.monotonic()) or start(*words))
+    slow(Learner, "training_step")
+    slow(Look, "__call__")
+    train(tiny("report.validation=1", "report.metrics=4"), str(dataset()), tmp_path)
+    whole = time.monotonic() - began[0]
+    (line,) = [line for line in lines(tmp_path) if "loss" in line]
+    seconds = 4 * tiny().optimiser.batch / line["samples_per_second"]
+    waited = seconds * line["waiting_percent"] / 100
+    assert 3 * pause < waited * 1.01, "the first batch comes before the training"
+    assert waited < seconds - 4 * pause * 0.99 and seconds < whole - 4 * pause * 0.99
 
 
 def test_a_training_that_goes_on_ends_in_the_same_weights(whole, tmp_path):
