@@ -1,4 +1,4 @@
-"""What Cycles can draw on here, asked of a Blender process of its own: `python -m rendering.devices` prints a line each."""
+"""What Cycles can draw on here, asked of a Blender process of its own (`rendering.blender.device`)."""
 
 import subprocess
 import sys
@@ -12,7 +12,8 @@ PATTERN = f"^(AUTO|CPU|({'|'.join(GPU_KINDS)})(:[0-9]+)?)$"
 LIBRARIES = "libgl1 libice6 libsm6 libx11-6 libxfixes3 libxi6 libxkbcommon0 libxrender1"
 """Debian packages of the system libraries that the bpy wheel links to and does not bring."""
 
-_MARK = "device: "
+MARK = "device: "
+"""Begins a line of that process that names a device; Blender says other things besides."""
 
 
 def parse_device(wanted: str) -> tuple[str, int]:
@@ -49,13 +50,13 @@ def render_devices(timeout: float = 120.0) -> list[str]:
     Raises:
         InputError: Blender does not start here; the message says why and what to install.
     """
-    command = [sys.executable, "-m", "rendering.devices"]
+    command = [sys.executable, "-m", "rendering.blender.device"]
     answer = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     if answer.returncode:
         reason = (answer.stderr.strip().splitlines() or [f"it ended with status {answer.returncode}"])[-1]
         raise InputError(f"Blender could not start: {reason}{library_hint(reason)}")
-    marked = [line for line in answer.stdout.splitlines() if line.startswith(_MARK)]
-    return [line.removeprefix(_MARK) for line in marked]
+    marked = [line for line in answer.stdout.splitlines() if line.startswith(MARK)]
+    return [line.removeprefix(MARK) for line in marked]
 
 
 def library_hint(reason: str) -> str:
@@ -63,14 +64,3 @@ def library_hint(reason: str) -> str:
     if "cannot open shared object" not in reason:
         return ""
     return f"; on Debian or Ubuntu: apt-get install {LIBRARIES}"
-
-
-def _list() -> None:
-    from rendering.blender.device import CPU, cycles_devices
-
-    for device in (*cycles_devices(), CPU):
-        sys.stdout.write(f"{_MARK}{device}\n")
-
-
-if __name__ == "__main__":
-    _list()

@@ -1,12 +1,16 @@
-"""Chooses the one device that Cycles draws on, and checks that it is the one. Runs in the Blender process alone."""
+"""Chooses the one device that Cycles draws on, and checks that it is the one. Runs in the Blender process alone.
 
+`python -m rendering.blender.device` prints a line for each that there is, for `rendering.devices`.
+"""
+
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 import bpy
 
 from dataset.errors import InputError
-from rendering.devices import GPU_KINDS, absent, parse_device
+from rendering.devices import GPU_KINDS, MARK, absent, parse_device
 
 
 @dataclass(frozen=True)
@@ -74,3 +78,8 @@ def drawn_on(scene: Any) -> list[str]:
 def _preferences() -> Any:
     bpy.ops.preferences.addon_enable(module="cycles")
     return bpy.context.preferences.addons["cycles"].preferences
+
+
+if __name__ == "__main__":
+    for device in (*cycles_devices(), CPU):
+        sys.stdout.write(f"{MARK}{device}\n")
